@@ -1,0 +1,55 @@
+//! One machine and the tables that were read from it.
+
+use super::{Gap, Link, Neighbour, Route};
+use alloc::string::String;
+use alloc::vec::Vec;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One machine: who it is, and its own settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Salted hash of the machine id (`/etc/machine-id`), hexadecimal; `None` where there is none.
+    pub id: Option<String>,
+    /// The name by which the user knows it; the host name (`/proc/sys/kernel/hostname`) for this machine.
+    pub name: String,
+    /// Other names and addresses under which it is known.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// `PRETTY_NAME` of `/etc/os-release`.
+    pub os: Option<String>,
+    /// `/proc/sys/kernel/osrelease`.
+    pub kernel: Option<String>,
+    /// `local`, `root`, `ssh` or `import:KIND`.
+    pub origin: String,
+    /// When this host's tables were read; decides which table is newer when documents are merged.
+    #[schemars(with = "Option<String>")]
+    #[serde(default)]
+    pub taken: Option<jiff::Timestamp>,
+    /// Network interfaces.
+    #[serde(default)]
+    pub links: Option<Vec<Link>>,
+    /// Routes of every table.
+    #[serde(default)]
+    pub routes: Option<Vec<Route>>,
+    /// ARP and ND entries.
+    #[serde(default)]
+    pub neighbours: Option<Vec<Neighbour>>,
+    /// What could not be learnt here.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+impl Host {
+    /// The interface of that name.
+    #[must_use]
+    pub fn link(&self, ifname: &str) -> Option<&Link> {
+        self.links.as_deref()?.iter().find(|link| link.ifname == ifname)
+    }
+
+    /// The interface with that index.
+    #[must_use]
+    pub fn link_by_index(&self, ifindex: u32) -> Option<&Link> {
+        self.links.as_deref()?.iter().find(|link| link.ifindex == ifindex)
+    }
+}

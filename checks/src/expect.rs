@@ -1,0 +1,76 @@
+//! What the user expects: the plan and the options, already read and checked. Plain data.
+
+use crate::report::Outcome;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// Everything that a judgement is held against.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expect {
+    /// `--expect-mtu`: beats every other expectation, bytes of IP packet.
+    pub mtu: Option<u32>,
+    /// The plan's `expect` at top level.
+    pub all: Settings,
+    /// The plan's hosts and their own `expect`.
+    pub hosts: BTreeMap<String, HostExpect>,
+    /// The plan's networks.
+    pub networks: BTreeMap<String, Network>,
+    /// `--only`: these checks and no others, and asked for.
+    pub only: Vec<String>,
+    /// `--skip`: not these.
+    pub skip: Vec<String>,
+    /// The plan's `severity`: what a FAIL of that check is lowered to.
+    pub severity: BTreeMap<String, Outcome>,
+    /// The plan's `waivers`.
+    pub waivers: Vec<Waiver>,
+}
+
+/// A host of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostExpect {
+    /// The plan's `address`.
+    pub address: Option<IpAddr>,
+    /// The host's own `expect`; beats the network's and the top level's, key by key.
+    pub expect: Settings,
+}
+
+/// A network of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// Addresses that belong to it: address and prefix length.
+    pub subnet: Option<(IpAddr, u8)>,
+    /// Interface that carries it, where the plan names one instead of a subnet.
+    pub interface: Option<String>,
+    /// Expected path MTU, bytes of IP packet.
+    pub mtu: Option<u32>,
+    /// `migration`, `storage`, `rdma`, `management`, …
+    pub role: Option<String>,
+    /// The network's own `expect`.
+    pub expect: Settings,
+}
+
+/// Keys that may stand under `expect` at each of the three levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Expected MTU of paths and links, bytes of IP packet.
+    pub mtu: Option<u32>,
+    /// Loss from which `path-loss` fails, millionths.
+    pub loss_ppm: Option<u32>,
+}
+
+/// A finding that somebody accepted for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// Check id.
+    pub check: String,
+    /// Subject, `*` for any run of characters.
+    pub subject: String,
+    /// Who accepted it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// Last day on which it holds.
+    pub until: jiff::civil::Date,
+}

@@ -1,0 +1,22 @@
+//! The part of pathvet that thinks: evidence goes in, verdicts come out.
+//!
+//! Nothing here opens a file or a socket, reads a clock or the environment, or starts a process. The one front door for
+//! verdicts is [`judge`]; [`search`] is the path-MTU search as a state machine that the command's probing loop drives.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod builtin;
+pub mod catalogue;
+pub mod check;
+pub mod diagnose;
+pub mod evidence;
+pub mod expect;
+mod judge;
+pub mod report;
+pub mod search;
+pub mod size;
+pub mod wire;
+
+pub use judge::{Case, judge};

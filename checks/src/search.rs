@@ -1,0 +1,1 @@
+//! The path-MTU search: a state machine without socket or clock.

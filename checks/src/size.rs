@@ -1,0 +1,1 @@
+//! Sizes in the units that people write, and what they mean as an IP packet.

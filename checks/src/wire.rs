@@ -1,0 +1,1 @@
+//! Bytes and structs that no library has.

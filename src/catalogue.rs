@@ -1,0 +1,1 @@
+//! Reads the built-in catalogues on first use.

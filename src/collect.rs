@@ -1,0 +1,1 @@
+//! Collectors: each reads one table of the evidence and returns it with its gaps.

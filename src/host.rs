@@ -1,0 +1,1 @@
+//! Where facts are read from: this machine, a recorded tree, later ssh.

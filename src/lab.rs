@@ -1,0 +1,1 @@
+//! The built-in network: real namespaces, bridges and routers, without root.

@@ -1,0 +1,1 @@
+//! Reads a plan: what the user expects of which paths.

@@ -1,0 +1,1 @@
+//! The one loop with a clock and sockets: drives the searches of all paths.

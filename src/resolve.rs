@@ -1,0 +1,1 @@
+//! Names to addresses: numeric, /etc/hosts, a getent child.

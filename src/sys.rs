@@ -1,0 +1,1 @@
+//! Everything unsafe, in small functions that explain themselves.
