@@ -70,7 +70,7 @@ pub fn sample_counters(host: &dyn Host, ifindexes: &[u32]) -> (CounterSample, Ve
                     sample.values.insert(ifindex, values);
                 }
                 None => {
-                    gaps.push(gap::malformed("links.counters", PLACE, format!("interface {ifindex}: no counters in the answer")))
+                    gaps.push(gap::malformed("links.counters", PLACE, format!("interface {ifindex}: no counters in the answer")));
                 }
             },
             Err(error) => {

@@ -117,7 +117,7 @@ fn build(message: &LinkMessage, info: Option<&[u8]>, names: &Names) -> Option<Li
             LinkAttribute::OperState(state) => link.operstate = Some(words::operstate(u8::from(*state)).into()),
             LinkAttribute::Carrier(carrier) => link.carrier = Some(*carrier != 0),
             LinkAttribute::Controller(index) => {
-                link.master = Some(*index).filter(|&index| index != 0).map(|index| name(names, index))
+                link.master = Some(*index).filter(|&index| index != 0).map(|index| name(names, index));
             }
             LinkAttribute::Link(index) => lower = Some(*index).filter(|&index| index != 0),
             LinkAttribute::LinkNetNsId(id) => link.link_netnsid = Some(*id),

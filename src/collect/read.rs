@@ -85,7 +85,7 @@ fn schema_position(bytes: &[u8]) -> (usize, usize) {
     position(bytes, bytes.windows(key.len()).position(|window| window == key).unwrap_or(0))
 }
 
-/// Where the bracket stands that opens one level too many. serde_json has a limit of its own, but not for what it skips.
+/// Where the bracket stands that opens one level too many. `serde_json` has a limit of its own, but not for what it skips.
 fn too_deep(bytes: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
     let mut in_string = false;
@@ -112,12 +112,12 @@ fn too_deep(bytes: &[u8]) -> Option<usize> {
 /// Line and column of a byte, from 1.
 fn position(bytes: &[u8], at: usize) -> (usize, usize) {
     let before = &bytes[..at];
-    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = before.split(|&byte| byte == b'\n').count();
     let column = at - before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1) + 1;
     (line, column)
 }
 
-/// serde_json's words without its own line and column.
+/// `serde_json`'s words without its own line and column.
 fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let end = text.rfind(" at line ").unwrap_or(text.len());

@@ -34,6 +34,7 @@ pub(super) struct Flow<'a> {
 
 /// One rule.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag or attribute of the kernel's own rule")]
 pub(super) struct Rule {
     priority: u32,
     invert: bool,
@@ -149,7 +150,7 @@ impl Rule {
         }
     }
 
-    /// `fib_rule_match` (net/core/fib_rules.c) and its IPv4 and IPv6 parts, for a packet that this host sends.
+    /// `fib_rule_match` (`net/core/fib_rules.c`) and its IPv4 and IPv6 parts, for a packet that this host sends.
     fn matches(&self, flow: &Flow<'_>) -> bool {
         if self.foreign {
             return false;
@@ -281,9 +282,7 @@ fn table_name(table: u32, tables: &BTreeMap<u32, String>) -> String {
 /// no prefix but an empty one matches it.
 fn prefix(rule: Option<(IpAddr, u8)>, ip: Option<IpAddr>) -> bool {
     match (rule, ip) {
-        (None, _) => true,
-        (Some((_, 0)), _) => true,
-        (Some(_), None) => false,
+        (None | Some((_, 0)), _) => true,
         (Some((IpAddr::V4(net), length)), Some(IpAddr::V4(ip))) => {
             let mask = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or(0);
             (net.to_bits() ^ ip.to_bits()) & mask == 0

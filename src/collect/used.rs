@@ -195,7 +195,7 @@ fn fact(bytes: &[u8]) -> Result<Fact, Gap> {
     read(&message).map_err(unreadable)?.ok_or_else(|| unreadable("not a route".into()))
 }
 
-/// The kernel's refusals (`fib_props` in net/ipv4/fib_semantics.c, `ip6_rt_type_to_error`) as kinds of routes.
+/// The kernel's refusals (`fib_props` in `net/ipv4/fib_semantics.c`, `ip6_rt_type_to_error`) as kinds of routes.
 fn refused(host: &dyn Host, query: &RouteQuery, error: &io::Error) -> Result<RouteUsed, Gap> {
     let kind = match error.raw_os_error() {
         Some(libc::ENETUNREACH | libc::EAGAIN) => "none",

@@ -161,11 +161,11 @@ impl<'a> Attribute<'a> {
     /// The payload as an unsigned number of its own width (1, 2, 4 or 8 bytes), host order.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
-        match *self.value {
-            [a] => Some(u64::from(a)),
-            [a, b] => Some(u64::from(u16::from_ne_bytes([a, b]))),
-            [a, b, c, d] => Some(u64::from(u32::from_ne_bytes([a, b, c, d]))),
-            [a, b, c, d, e, f, g, h] => Some(u64::from_ne_bytes([a, b, c, d, e, f, g, h])),
+        match self.value.len() {
+            1 => self.value.first().copied().map(u64::from),
+            2 => read_u16(self.value).map(u64::from),
+            4 => read_u32(self.value).map(u64::from),
+            8 => read_u64(self.value),
             _ => None,
         }
     }
