@@ -1,1 +1,3 @@
 //! Everything unsafe, in small functions that explain themselves.
+
+pub mod ethtool;
