@@ -248,7 +248,10 @@ fn every_dependency_has_its_reason() {
 
 #[test]
 fn the_changelog_knows_this_version_and_its_day() {
-    let head = format!("## [{}] - {}", env!("CARGO_PKG_VERSION"), pathvet::cli::generate::RELEASED);
+    let page = read("man/pathvet-checks.7");
+    let title = page.lines().find(|line| line.starts_with(".TH ")).unwrap();
+    let day = title.split(' ').nth(3).unwrap();
+    let head = format!("## [{}] - {day}", env!("CARGO_PKG_VERSION"));
     assert!(read("CHANGELOG.md").lines().any(|line| line == head), "CHANGELOG.md has no line {head}");
 }
 
@@ -266,6 +269,15 @@ fn documents_name_what_exists() {
         }
         assert!(!text.contains('—'), "{document} has an em dash");
     }
+}
+
+#[test]
+fn the_check_in_the_guide_is_the_one_that_is_compiled() {
+    let guide = read("CONTRIBUTING.md");
+    let block = guide.split("```rust\n").nth(1).and_then(|rest| rest.split("   ```").next()).unwrap();
+    let block: Vec<&str> = block.lines().map(|line| line.strip_prefix("   ").unwrap_or(line)).collect();
+    let template = read("testdata/checks/_template/link_duplex.rs");
+    assert_eq!(block, template.lines().collect::<Vec<_>>());
 }
 
 /// The two commands of the README are scripts that can be run.
