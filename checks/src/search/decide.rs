@@ -137,6 +137,10 @@ impl Search {
             if plan.size == self.control_size() {
                 self.control_sample.0 += 1;
             }
+            if plan.carrier == Carrier::Udp && plan.size <= self.udp.low {
+                // Its answer may have been lost on the way back, and was counted at the far end all the same.
+                self.spend_udp_token(now);
+            }
             self.ladder_of(plan.carrier).at(plan.size).lost += 1;
         }
     }
@@ -178,13 +182,14 @@ impl Search {
     /// The first answer, and by which method. Echo is preferred: nothing limits its answers, so it gets some more tries before
     /// another method takes over.
     pub(super) fn on_contact(&mut self, carrier: Carrier, now: Duration) {
-        self.queue.retain(|queued| queued.role != Role::Contact);
         self.config.resolved = true;
         if carrier == Carrier::Echo || !self.config.methods.icmp {
+            self.queue.retain(|queued| queued.role != Role::Contact);
             self.main = carrier;
             self.fallback = None;
             self.stage = Stage::Ladder;
         } else if self.fallback.is_none() {
+            self.queue.retain(|queued| queued.role != Role::Contact);
             self.fallback = Some(carrier);
             let step = self.rtt.smoothed() + Duration::from_millis(2);
             for number in 0..8 {
