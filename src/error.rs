@@ -113,7 +113,7 @@ pub struct Place {
 }
 
 /// Most problems that are printed of one input.
-const MOST_SHOWN: usize = 50;
+pub(crate) const MOST_SHOWN: usize = 50;
 /// Lines longer than this (bytes) are not printed.
 const LONGEST_LINE: usize = 1000;
 
@@ -322,11 +322,19 @@ pub fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Opti
         return None;
     }
     let lower = word.to_lowercase();
-    let distance = |candidate: &str| strsim::osa_distance(&lower, &candidate.to_lowercase());
-    let best = words.into_iter().map(|candidate| (distance(candidate), candidate)).min_by_key(|(distance, _)| *distance)?;
-    let length = best.1.chars().count().max(lower.chars().count());
-    let allowed = (length / 3).max(1);
-    (best.0 <= allowed && best.0 < length).then_some(best.1)
+    let own = lower.chars().count();
+    let near = words.into_iter().filter_map(|candidate| {
+        let other = candidate.chars().count();
+        let length = own.max(other);
+        let allowed = (length / 3).max(1);
+        // A difference in length is a lower bound of the distance, and cheap.
+        if own.abs_diff(other) > allowed {
+            return None;
+        }
+        let distance = strsim::osa_distance(&lower, &candidate.to_lowercase());
+        (distance <= allowed && distance < length).then_some((distance, candidate))
+    });
+    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
 /// `text` with every control and direction character written as an escape, so that no input can steer the terminal.

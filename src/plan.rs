@@ -30,8 +30,10 @@ pub struct Plan {
     pub paths: Vec<PathGroup>,
     /// How probing is limited.
     pub limits: Limits,
-    /// Remarks on a plan that is otherwise fine, each with its place: the usual slips of units, hosts and networks without a path.
+    /// Remarks on a plan that is otherwise fine, each with its place: the usual slips of units.
     pub notes: Vec<Problem>,
+    /// Hosts and networks that no path uses, each with its place.
+    pub unused: Vec<Problem>,
     /// Where each of `expect.waivers` says until when it holds.
     pub waiver_places: Vec<Place>,
 }
@@ -87,13 +89,11 @@ pub struct Local {
     pub addresses: Vec<IpAddr>,
 }
 
-/// A path that the plan wants, seen from this machine.
+/// A path that the plan wants from this machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlannedPath {
     /// The network of the plan.
     pub network: Option<String>,
-    /// Where it begins.
-    pub from: From,
     /// The target as the plan names it.
     pub to: String,
     /// The target's address, where the plan gives one; else `names` are to be resolved.
@@ -104,24 +104,26 @@ pub struct PlannedPath {
     pub evidence: Option<PathBuf>,
 }
 
-/// Where a planned path begins.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum From {
-    /// At this machine.
-    Local,
-    /// At another machine, which only ssh could reach.
-    NeedsSsh(String),
-}
-
 /// Where the paths of a plan can be vetted from here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Planned {
     /// Paths from this machine, in the order of the plan, each once.
     pub local: Vec<PlannedPath>,
-    /// Machines that other paths begin at, each with those paths.
-    pub needs_ssh: BTreeMap<String, Vec<PlannedPath>>,
+    /// Machines that other paths begin at.
+    pub needs_ssh: BTreeMap<String, Elsewhere>,
     /// The name that the plan has for this machine, if it has one.
     pub this_host: Option<String>,
+}
+
+/// The paths of a plan that begin at one machine other than this, which only ssh could reach.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Elsewhere {
+    /// How many.
+    pub paths: usize,
+    /// The target, where there is one path.
+    pub to: Option<String>,
+    /// The network of the first.
+    pub network: Option<String>,
 }
 
 impl Plan {
@@ -144,10 +146,10 @@ impl Plan {
         Self::parse(&name, &bytes)
     }
 
-    /// Every remark on the plan: `notes`, and the waivers that ran out before `today`.
+    /// Every remark on the plan: `notes`, `unused`, and the waivers that ran out before `today`.
     #[must_use]
     pub fn lint(&self, today: jiff::civil::Date) -> Vec<Problem> {
-        let mut notes = self.notes.clone();
+        let mut notes = [self.notes.as_slice(), &self.unused].concat();
         for (waiver, place) in self.expect.waivers.iter().zip(&self.waiver_places) {
             if waiver.until < today {
                 let problem = Problem::new(&self.name, format!("this waiver of {} ran out", waiver.check)).at(place.clone());
@@ -178,7 +180,7 @@ impl Plan {
             let (hosts, ring) = match &group.pairs {
                 Pairs::FromLocal(targets) => {
                     for to in targets {
-                        let path = self.planned(group, From::Local, to);
+                        let path = self.planned(group, to);
                         if seen.insert(path.clone()) {
                             planned.local.push(path);
                         }
@@ -189,29 +191,28 @@ impl Plan {
                 Pairs::Ring(hosts) => (hosts, true),
             };
             for (index, from) in hosts.iter().enumerate() {
-                let here = this_host.as_ref() == Some(from);
-                if !here && self.hosts.get(from).is_some_and(PlanHost::is_target_only) {
-                    continue;
-                }
+                // A mesh of thousands has millions of pairs; of those that begin elsewhere the number is enough.
                 let next = hosts.get((index + 1) % hosts.len());
-                for to in hosts.iter().filter(|to| *to != from && (!ring || Some(*to) == next)) {
-                    let start = if here { From::Local } else { From::NeedsSsh(from.clone()) };
-                    let path = self.planned(group, start, to);
-                    if !seen.insert(path.clone()) {
-                        continue;
+                if this_host.as_ref() == Some(from) {
+                    for to in hosts.iter().filter(|to| *to != from && (!ring || Some(*to) == next)) {
+                        let path = self.planned(group, to);
+                        if seen.insert(path.clone()) {
+                            planned.local.push(path);
+                        }
                     }
-                    if here {
-                        planned.local.push(path);
-                    } else {
-                        planned.needs_ssh.entry(from.clone()).or_default().push(path);
-                    }
+                } else if !self.hosts.get(from).is_some_and(PlanHost::is_target_only) {
+                    let elsewhere = planned.needs_ssh.entry(from.clone()).or_default();
+                    elsewhere.paths += if ring { 1 } else { hosts.len().saturating_sub(1) };
+                    elsewhere.network = elsewhere.network.take().or_else(|| group.network.clone());
+                    let only = if ring || hosts.len() == 2 { next } else { None };
+                    elsewhere.to = only.filter(|_| elsewhere.paths == 1).cloned();
                 }
             }
         }
         planned
     }
 
-    fn planned(&self, group: &PathGroup, from: From, to: &str) -> PlannedPath {
+    fn planned(&self, group: &PathGroup, to: &str) -> PlannedPath {
         let host = self.hosts.get(to);
         let address = host.map_or_else(|| to.parse().ok(), |host| host.address);
         let mut names = vec![to.to_string()];
@@ -222,7 +223,7 @@ impl Plan {
             }
         }
         let evidence = host.and_then(|host| host.evidence.clone());
-        PlannedPath { network: group.network.clone(), from, to: to.to_string(), address, names, evidence }
+        PlannedPath { network: group.network.clone(), to: to.to_string(), address, names, evidence }
     }
 
     /// Of the addresses that a target has, those that belong to the path's network; all of them where none does or no subnet is
@@ -326,8 +327,8 @@ paths:
         let planned = plan.paths_from(&local("node1.example.net"));
         assert_eq!(planned.this_host.as_deref(), Some("node1"));
         assert_eq!(targets(&planned.local), ["node2", "hv3", "nas", "2001:db8::1", "node2"]);
-        let from_node2 = &planned.needs_ssh["node2"];
-        assert_eq!(targets(from_node2), ["node1", "hv3", "nas"]);
+        let from_node2 = Elsewhere { paths: 3, to: None, network: Some("migration".into()) };
+        assert_eq!(planned.needs_ssh["node2"], from_node2);
         assert_eq!(planned.needs_ssh.len(), 1, "what has only an address or evidence is never probed from");
         assert_eq!(planned.local[0].names, ["node2", "192.0.2.2"]);
         assert_eq!(planned.local[2].address, Some("192.0.2.9".parse().unwrap()));

@@ -407,7 +407,11 @@ impl Search {
         match plan.carrier {
             Carrier::Fragments => {}
             Carrier::ForwardIcmp => {
-                if plan.size > self.control_size() { self.forward_icmp.1.0 += 1 } else { self.forward_icmp.0.0 += 1 }
+                if plan.size > self.control_size() {
+                    self.forward_icmp.1.0 += 1
+                } else {
+                    self.forward_icmp.0.0 += 1
+                }
             }
             carrier if plan.role != Role::Slow => self.ladder_of(carrier).at(plan.size).sent += 1,
             _ => {}
@@ -639,7 +643,11 @@ impl Search {
         }
         match plan.carrier {
             Carrier::ForwardIcmp => {
-                if plan.size > self.control_size() { self.forward_icmp.1.1 += 1 } else { self.forward_icmp.0.1 += 1 }
+                if plan.size > self.control_size() {
+                    self.forward_icmp.1.1 += 1
+                } else {
+                    self.forward_icmp.0.1 += 1
+                }
                 return;
             }
             Carrier::Fragments => {

@@ -1,7 +1,11 @@
-//! Man pages, shell completions and JSON schemas: what packaging needs, made by the program itself so that it cannot differ.
+//! `pathvet generate`: man pages, completions and JSON schemas, made by the program itself so that they cannot differ from it.
 
 mod markdown;
 
+use super::Outcome;
+use super::output::print;
+use crate::error::{Bug, Error, OutputError};
+use clap::{Args, Subcommand, ValueEnum};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use pathvet_checks::builtin;
@@ -9,9 +13,84 @@ use pathvet_checks::evidence::Evidence;
 use pathvet_checks::report::Report;
 use schemars::{JsonSchema, SchemaGenerator};
 use std::io;
+use std::path::PathBuf;
+
+/// `pathvet generate`.
+#[derive(Debug, Subcommand)]
+pub enum GenerateVerb {
+    /// Man pages, as files in a folder
+    Man(ManArgs),
+    /// Completions for a shell, on standard output
+    Completions(CompletionsArgs),
+    /// The JSON schema of a document, on standard output
+    Schema(SchemaArgs),
+}
+
+/// `pathvet generate man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder; it is made where it is missing
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+/// `pathvet generate completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `pathvet generate schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The document
+    #[arg(value_name = "DOCUMENT", value_enum)]
+    pub document: Document,
+}
+
+/// A document whose schema can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// What `collect` writes and `judge` reads
+    Evidence,
+    /// What `--format json` writes
+    Report,
+}
+
+pub(super) fn run(verb: &GenerateVerb) -> Result<Outcome, Error> {
+    let bug = |error: &dyn std::fmt::Display| Bug(error.to_string());
+    match verb {
+        GenerateVerb::Man(args) => {
+            let pages = man_pages(&super::command()).map_err(|error| bug(&error))?;
+            std::fs::create_dir_all(&args.folder).map_err(|error| OutputError::new("create", &args.folder, error))?;
+            for (name, text) in pages {
+                let place = args.folder.join(name);
+                std::fs::write(&place, text).map_err(|error| OutputError::new("write", &place, error))?;
+            }
+        }
+        GenerateVerb::Completions(args) => {
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut visible(&super::command()), "pathvet", &mut script);
+            print(&String::from_utf8(script).map_err(|error| bug(&error))?)?;
+        }
+        GenerateVerb::Schema(args) => print(&schema(args.document).map_err(|error| bug(&error))?)?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// The command without its hidden verbs, which completion scripts would offer all the same.
+fn visible(command: &clap::Command) -> clap::Command {
+    clap::Command::new("pathvet")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(command.get_arguments().cloned())
+        .subcommands(command.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned())
+}
 
 /// The day of the release, as `CHANGELOG.md` has it.
-pub const RELEASED: &str = "2026-11-20";
+const RELEASED: &str = "2026-11-20";
 
 /// Sections of `pathvet.1` beyond what the options say.
 const PATHVET: &str = include_str!("generate/pathvet.md");
@@ -24,10 +103,7 @@ const SECTION_5: [(&str, &str); 3] = [
 ];
 
 /// Every page: file name and text, in alphabetical order.
-///
-/// # Errors
-/// What the writer of a page returned.
-pub fn man_pages(command: &clap::Command) -> io::Result<Vec<(String, String)>> {
+fn man_pages(command: &clap::Command) -> io::Result<Vec<(String, String)>> {
     let mut root = command.clone().disable_help_subcommand(true);
     root.build();
     let mut pages: Vec<(String, String)> = Vec::new();
@@ -148,41 +224,34 @@ fn source() -> String {
     format!("pathvet {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// One apostrophe preamble instead of one for each section, and no blanks at line ends.
+/// One apostrophe preamble instead of one for each section, no blanks at line ends, and no request for space where there is some.
 fn tidy(page: &str) -> String {
-    let mut out = String::with_capacity(page.len());
-    let mut seen = Vec::new();
-    for line in page.lines() {
-        let preamble = line.starts_with(".ie \\n(.g .ds Aq") || line.starts_with(".el .ds Aq");
-        if preamble && seen.contains(&line) {
-            continue;
+    let lines: Vec<&str> = page.lines().map(str::trim_end).collect();
+    let starts =
+        |line: Option<&&str>, requests: &[&str]| line.is_some_and(|line| requests.iter().any(|request| line.starts_with(request)));
+    let mut out: Vec<&str> = Vec::with_capacity(lines.len());
+    for (index, &line) in lines.iter().enumerate() {
+        let (last, next) = (out.last(), lines.get(index + 1));
+        let is_empty = |line: Option<&&str>| line.is_some_and(|line| line.is_empty());
+        let superfluous = match line {
+            ".br" => is_empty(last) || is_empty(next),
+            ".PP" => starts(last, &[".SH", ".SS", ".PP"]) || starts(next, &[".SH", ".SS"]) || next.is_none(),
+            _ => starts(Some(&line), &[".ie \\n(.g .ds Aq", ".el .ds Aq"]) && out.contains(&line),
+        };
+        if !superfluous {
+            out.push(line);
         }
-        if preamble {
-            seen.push(line);
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
     }
-    out
-}
-
-/// A document whose schema can be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum SchemaOf {
-    /// What `collect` writes and `judge` reads.
-    Evidence,
-    /// What `--format json` writes.
-    Report,
+    let mut text = out.join("\n");
+    text.push('\n');
+    text
 }
 
 /// The JSON schema (draft 2020-12) of one kind of document, with a newline at its end.
-///
-/// # Errors
-/// Only where a schema has no JSON form, which none has.
-pub fn schema(of: SchemaOf) -> serde_json::Result<String> {
-    match of {
-        SchemaOf::Evidence => schema_text::<Evidence>(pathvet_checks::evidence::SCHEMA),
-        SchemaOf::Report => schema_text::<Report>(pathvet_checks::report::SCHEMA),
+fn schema(document: Document) -> serde_json::Result<String> {
+    match document {
+        Document::Evidence => schema_text::<Evidence>(pathvet_checks::evidence::SCHEMA),
+        Document::Report => schema_text::<Report>(pathvet_checks::report::SCHEMA),
     }
 }
 
@@ -195,12 +264,4 @@ fn schema_text<T: JsonSchema>(name: &str) -> serde_json::Result<String> {
     let mut text = serde_json::to_string_pretty(&schema)?;
     text.push('\n');
     Ok(text)
-}
-
-/// The completion script of `shell`.
-#[must_use]
-pub fn completions(command: &clap::Command, shell: clap_complete::Shell) -> Vec<u8> {
-    let mut out = Vec::new();
-    clap_complete::generate(shell, &mut command.clone(), "pathvet", &mut out);
-    out
 }

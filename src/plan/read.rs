@@ -2,11 +2,11 @@
 
 use super::yaml::{Document, Entry, Node};
 use super::{Limits, Pairs, PathGroup, Plan, PlanHost, SCHEMA, mask};
-use crate::error::{InputError, Place, Problem};
+use crate::error::{InputError, MOST_SHOWN, Place, Problem};
 use pathvet_checks::builtin;
 use pathvet_checks::expect::{HostExpect, Network, Settings, Waiver};
 use pathvet_checks::report::Outcome;
-use pathvet_checks::size::{FORMS, Family, Size, SizeError, Unit};
+use pathvet_checks::size::{FORMS, Family, MAX, Size, SizeError, Unit};
 use serde_yaml::Value;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ const ROLES: [&str; 4] = ["migration", "storage", "rdma", "management"];
 /// Reads a whole plan, or says everything that is wrong with it.
 pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Plan, InputError> {
     let document = Document::parse(name, bytes)?;
-    let mut reader = Reader { problems: Vec::new(), notes: Vec::new(), used: BTreeSet::new() };
+    let mut reader = Reader { problems: Vec::new(), notes: Vec::new(), unused: Vec::new(), used: BTreeSet::new() };
     let mut plan = Plan { name: name.to_string(), ..Plan::default() };
     reader.plan(&document.root(), &mut plan);
     if !reader.problems.is_empty() {
@@ -33,12 +33,14 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Plan, InputError> {
     }
     reader.notes.sort_by_key(Problem::position);
     plan.notes = reader.notes;
+    plan.unused = reader.unused;
     Ok(plan)
 }
 
 struct Reader {
     problems: Vec<Problem>,
     notes: Vec<Problem>,
+    unused: Vec<Problem>,
     /// `host x` and `network x` that some path names.
     used: BTreeSet<String>,
 }
@@ -55,7 +57,7 @@ impl Reader {
         let (right, unknown): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| known.contains(&entry.key));
         for entry in unknown {
             let problem = entry.key_problem(format!("unknown key `{}`", entry.key)).expected(format!("expected {}", one_of(known)));
-            self.problems.push(problem.nearest(entry.key, known.iter().copied()));
+            self.near(problem, entry.key, known.iter().copied());
         }
         Some(right)
     }
@@ -72,15 +74,21 @@ impl Reader {
     }
 
     /// A list, or one item standing for a list of one.
-    fn list<'d>(&mut self, node: &Node<'d>, expected: &str) -> Vec<Node<'d>> {
+    fn list<'d>(&mut self, node: &Node<'d>, expected: &str) -> Option<Vec<Node<'d>>> {
         match node.value {
-            Value::Sequence(_) => node.items().unwrap_or_default(),
+            Value::Sequence(_) => node.items(),
             Value::Null | Value::Mapping(_) => {
                 self.wrong(node, expected);
-                Vec::new()
+                None
             }
-            _ => vec![node.clone()],
+            _ => Some(vec![node.clone()]),
         }
+    }
+
+    /// Adds the nearest right word. Only for the problems that are shown: with thousands of each it would take its time.
+    fn near<'w>(&mut self, problem: Problem, word: &str, words: impl IntoIterator<Item = &'w str>) {
+        let problem = if self.problems.len() < MOST_SHOWN { problem.nearest(word, words) } else { problem };
+        self.problems.push(problem);
     }
 
     fn text<'d>(&mut self, node: &Node<'d>, expected: &str) -> Option<&'d str> {
@@ -98,7 +106,7 @@ impl Reader {
         let found = words.iter().copied().find(|word| *word == text);
         if found.is_none() {
             let problem = node.problem(format!("`{text}` does not belong here")).expected(format!("expected {}", one_of(words)));
-            self.problems.push(problem.nearest(text, words.iter().copied()));
+            self.near(problem, text, words.iter().copied());
         }
         found
     }
@@ -112,7 +120,8 @@ impl Reader {
     }
 
     fn size(&mut self, node: &Node<'_>, family: Option<Family>) -> Option<u32> {
-        let expected = format!("expected an IP MTU in bytes, such as {FORMS}");
+        let least = family.unwrap_or(Family::V4).min_mtu();
+        let expected = format!("expected an IP MTU from {least} to {MAX}, or a size with its unit");
         let size = match node.value {
             Value::Number(number) => match number.as_u64().map(u32::try_from) {
                 Some(Ok(number)) => Size::new(number, Unit::Ip, family),
@@ -121,7 +130,8 @@ impl Reader {
             },
             Value::String(text) => Size::parse(text, family),
             _ => {
-                self.problems.push(node.problem(format!("{} is not a size", node.describe())).expected(expected));
+                let message = format!("{} is not a size: write {FORMS}", node.describe());
+                self.problems.push(node.problem(message).expected(expected));
                 return None;
             }
         };
@@ -149,7 +159,7 @@ impl Reader {
             return Some(text.to_string());
         }
         let problem = problem(format!("no check is called `{text}`")).expected("expected an id from `pathvet list`");
-        self.problems.push(problem.nearest(text, &mut ids));
+        self.near(problem, text, &mut ids);
         None
     }
 
@@ -161,12 +171,11 @@ impl Reader {
         let keys = ["schema", "hosts", "networks", "paths", "expect", "limits", "severity", "waivers"];
         let Some(entries) = self.fields(node, &keys) else { return };
         let entry = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| entry.node.clone());
-        match entry("schema") {
-            Some(schema) => self.schema(&schema),
-            None => {
-                let problem = node.problem("the plan does not say which schema it follows");
-                self.problems.push(problem.expected(format!("expected the line `schema: {SCHEMA}`")));
-            }
+        if let Some(schema) = entry("schema") {
+            self.schema(&schema);
+        } else {
+            let problem = node.problem("the plan does not say which schema it follows");
+            self.problems.push(problem.expected(format!("expected the line `schema: {SCHEMA}`")));
         }
         if let Some(node) = entry("hosts") {
             self.hosts(&node, plan);
@@ -187,7 +196,7 @@ impl Reader {
             self.severity(&node, plan);
         }
         if let Some(node) = entry("waivers") {
-            for waiver in self.list(&node, "a list of waivers") {
+            for waiver in self.list(&node, "a list of waivers").unwrap_or_default() {
                 if let Some((waiver, place)) = self.waiver(&waiver) {
                     plan.expect.waivers.push(waiver);
                     plan.waiver_places.push(place);
@@ -197,7 +206,7 @@ impl Reader {
         for (kind, key) in [("host", "hosts"), ("network", "networks")] {
             for named in entry(key).and_then(|node| node.entries()).unwrap_or_default() {
                 if !self.used.contains(&format!("{kind} {}", named.key)) {
-                    self.notes.push(named.key_problem(format!("no path uses the {kind} `{}`", named.key)).warning());
+                    self.unused.push(named.key_problem(format!("no path uses the {kind} `{}`", named.key)).warning());
                 }
             }
         }
@@ -233,7 +242,7 @@ impl Reader {
                     }
                     "ssh" => host.ssh = self.ssh(&field.node),
                     "ssh_options" => {
-                        for option in self.list(&field.node, "a list of options") {
+                        for option in self.list(&field.node, "a list of options").unwrap_or_default() {
                             host.ssh_options.extend(self.text(&option, "an option of ssh, in quotes").map(str::to_string));
                         }
                     }
@@ -384,7 +393,7 @@ impl Reader {
     }
 
     fn paths(&mut self, node: &Node<'_>, plan: &mut Plan) {
-        for node in self.list(node, "a list of paths") {
+        for node in self.list(node, "a list of paths").unwrap_or_default() {
             let Some(fields) = self.fields(&node, &["network", "from", "to", "mesh", "ring"]) else { continue };
             let at = |key: &str| fields.iter().find(|field| field.key == key);
             let network = at("network").and_then(|field| self.network_of(&field.node, plan));
@@ -421,7 +430,7 @@ impl Reader {
         if !plan.expect.networks.contains_key(text) {
             let problem =
                 node.problem(format!("no network is called `{text}`")).expected("expected a name that stands under `networks`");
-            self.problems.push(problem.nearest(text, plan.expect.networks.keys().map(String::as_str)));
+            self.near(problem, text, plan.expect.networks.keys().map(String::as_str));
         }
         Some(text.to_string())
     }
@@ -430,7 +439,7 @@ impl Reader {
     fn path_hosts(&mut self, kind: &Entry<'_>, plan: &Plan) -> Vec<String> {
         let mut hosts: Vec<String> = Vec::new();
         let mut seen = BTreeSet::new();
-        let items = self.list(&kind.node, "a list of hosts");
+        let Some(items) = self.list(&kind.node, "a list of hosts") else { return hosts };
         if items.len() > MOST_HOSTS {
             self.problems.push(kind.node.problem(format!("{} hosts are more than the {MOST_HOSTS} that are read", items.len())));
             return hosts;
@@ -446,14 +455,14 @@ impl Reader {
                     "expected a name that stands under `hosts`"
                 };
                 let problem = item.problem(format!("no host is called `{text}`")).expected(expected);
-                self.problems.push(problem.nearest(text, plan.hosts.keys().map(String::as_str)));
+                self.near(problem, text, plan.hosts.keys().map(String::as_str));
             } else if !seen.insert(text) {
                 self.problems.push(item.problem(format!("`{text}` stands here a second time")));
             }
             hosts.push(text.to_string());
         }
         let least = if kind.key == "to" { 1 } else { 2 };
-        if items.len() < least && !kind.node.value.is_null() {
+        if items.len() < least {
             let expected = if least == 1 { "expected at least one host" } else { "expected at least two hosts" };
             self.problems.push(kind.node.problem(format!("`{}` names too few hosts", kind.key)).expected(expected));
         }
@@ -474,7 +483,7 @@ impl Reader {
                     }
                 }
                 _ => {
-                    let items = self.list(&field.node, "a list of DSCP values");
+                    let items = self.list(&field.node, "a list of DSCP values").unwrap_or_default();
                     for item in items.iter().take(MOST_DSCP + 1) {
                         let dscp = self.number(item, 0..=63, "a DSCP value").and_then(|dscp| u8::try_from(dscp).ok());
                         if let Some(dscp) = dscp.filter(|dscp| !limits.dscp.contains(dscp)) {

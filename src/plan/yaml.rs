@@ -420,6 +420,11 @@ impl<'t> Indexer<'t> {
 
 /// Whether `serde_yaml` reads this plain scalar as text: everything that the core schema has no other type for.
 fn is_text(plain: &str) -> bool {
+    const WORDS: [&str; 3] = ["null", "true", "false"];
+    // What begins with a letter and is none of these words needs no parser.
+    if plain.starts_with(char::is_alphabetic) && !WORDS.iter().any(|word| plain.eq_ignore_ascii_case(word)) {
+        return true;
+    }
     serde_yaml::from_str::<Value>(plain).map_or(true, |value| !matches!(value, Value::Null | Value::Bool(_) | Value::Number(_)))
 }
 
@@ -487,7 +492,7 @@ mod tests {
         let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for level in 1..10 {
             let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
-            laughs.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+            laughs = format!("{laughs}a{level}: &a{level} [{aliases}]\n");
         }
         assert!(refused(&laughs)[0].2.contains("aliases"));
         let scalar = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 900].join(", "));
