@@ -43,8 +43,9 @@ pub(super) fn write<'r>(page: &mut Page<'_>, report: &'r Report, counted: &Count
 }
 
 fn totals(page: &mut Page<'_>, report: &Report) {
-    let probes: u64 = report.paths.iter().map(|path| path.path.probes_sent).sum();
-    let sent: u64 = report.paths.iter().map(|path| path.path.bytes_sent).sum();
+    // Numbers of a file can be anything.
+    let probes = report.paths.iter().fold(0, |sum: u64, path| sum.saturating_add(path.path.probes_sent));
+    let sent = report.paths.iter().fold(0, |sum: u64, path| sum.saturating_add(path.path.bytes_sent));
     let mut from: Vec<&str> = report.paths.iter().map(|path| path.path.from.as_str()).collect();
     from.sort_unstable();
     from.dedup();

@@ -208,8 +208,8 @@ impl<'v> Page<'v> {
     fn put(&mut self, text: &str, tone: Tone) {
         let text = clean(text, self.view.utf8);
         if self.view.color && tone != Tone::Plain && !text.trim().is_empty() {
-            let style = tone.style();
-            let _ = write!(self.out, "{style}{text}{style:#}");
+            let (style, inner) = (tone.style(), text.trim_end_matches(' '));
+            let _ = write!(self.out, "{style}{inner}{style:#}{}", &text[inner.len()..]);
         } else {
             self.out.push_str(&text);
         }
