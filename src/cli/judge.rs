@@ -21,7 +21,9 @@ pub(super) fn run(args: &JudgeVerbArgs) -> Result<Outcome, Error> {
     let expect = expectations(&args.judging, plan.as_ref(), None)?;
     let mut evidence = read(&args.files)?;
     if let Some(plan) = &plan {
-        gather::add_files_of(plan, &mut evidence)?;
+        for file in gather::files_of(plan)? {
+            merge(&mut evidence, file);
+        }
     }
     let outputs = Outputs::open(&args.report)?;
     if !args.report.quiet {

@@ -9,7 +9,7 @@ use std::io::Write;
 
 /// Writes a plan of this host's networks. A file that is there already is never overwritten.
 pub(super) fn init(args: &PlanInitArgs) -> Result<Outcome, Error> {
-    let host = gather::this_host(args.root.as_deref())?;
+    let host = gather::host_alone(args.root.as_deref())?;
     let text = write_plan::plan(&host);
     let Some(place) = &args.out else {
         print(&text)?;
