@@ -204,6 +204,7 @@ fn the_top_level_is_as_agreed() {
         "checks",
         "fuzz",
         "man",
+        "clippy.toml",
         "rustfmt.toml",
         "src",
         "testdata",
