@@ -35,6 +35,13 @@ check! {
     /// # Example
     ///
     /// `warn-crc`: `rx_crc_errors` rises by 12 in the run.
+    ///
+    /// ```text
+    /// WARN link-errors node1:eth0
+    ///   rx_crc_errors of eth0 rose by 12
+    ///   measured: 12
+    ///   expected: 0
+    /// ```
     pub(crate) struct LinkErrors = { id: "link-errors", summary: "error counters that rise during the run" }
 }
 

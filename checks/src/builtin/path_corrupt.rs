@@ -29,6 +29,13 @@ check! {
     /// # Example
     ///
     /// `fail-changed`: two answers differ from what was sent.
+    ///
+    /// ```text
+    /// FAIL path-corrupt node1->node2
+    ///   2 answers came back with changed data
+    ///   measured: 2
+    ///   expected: 0
+    /// ```
     pub(crate) struct PathCorrupt = { id: "path-corrupt", summary: "answers that differ from what was sent" }
 }
 

@@ -35,6 +35,13 @@ check! {
     /// # Example
     ///
     /// `fail-arp-unresolved`: the target's address has no owner on the link.
+    ///
+    /// ```text
+    /// FAIL path-reach node1->node2
+    ///   192.0.2.2 does not answer ARP on eth0
+    ///   measured: no answer
+    ///   expected: an answer
+    /// ```
     pub(crate) struct PathReach = { id: "path-reach", summary: "whether the target answers, and one machine only" }
 }
 
@@ -204,9 +211,14 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         Reason::Down(why) | Reason::NotTried(why) => why.clone(),
         Reason::TwoOwners(owners) => format!("{} machines answer for {target}: {}", owners.len(), owners.join(", ")),
         Reason::Unresolved => format!("{hop} does not answer {} on {interface}", resolution(path)),
-        Reason::Told(told) => told.clone(),
+        Reason::Told(told) => match told.rsplit_once(" from ") {
+            Some((what, who)) => format!("{who} says: {what}"),
+            None => told.clone(),
+        },
+        Reason::Filters | Reason::Silent if path.asked == Asked::Gateway => {
+            "the gateway does not answer echo, which is common".to_owned()
+        }
         Reason::Filters => format!("{target} is up (it answers {}), but no probe gets an answer", resolution(path)),
-        Reason::Silent if path.asked == Asked::Gateway => "the gateway does not answer echo, which is common".to_owned(),
         Reason::Silent => format!("no answer from {target}, and nobody says why"),
     };
     let mut finding = facts::of_path(path, id, outcome, summary);
@@ -217,7 +229,7 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
     } else {
         finding.observed = Some(Quantity::text("no answer"));
         finding.expected = Some(Quantity::text("an answer"));
-        finding.causes = causes(&reason, path);
+        finding.causes = causes(&reason);
         finding.remedies = remedies(&reason, path, &target, &interface);
         finding.sources = sources(path);
     }
@@ -267,13 +279,13 @@ fn sources(path: &Path) -> Vec<String> {
     if let Some(error) = &path.send_error {
         sources.push(format!("send: {error}"));
     }
-    if let Some(state) = &path.neighbour_state {
+    if let Some(state) = path.neighbour_state.as_deref().filter(|_| path.neighbour_lladdr.is_none()) {
         sources.push(format!("neighbour entry: {state}"));
     }
     sources
 }
 
-fn causes(reason: &Reason, path: &Path) -> Vec<String> {
+fn causes(reason: &Reason) -> Vec<String> {
     let lines: &[&str] = match reason {
         Reason::Answers | Reason::Name | Reason::NoRoute | Reason::Told(_) | Reason::NotTried(_) => &[],
         Reason::LocalFilter => &["an nftables or iptables rule on the output of this host drops the probes"],
@@ -284,7 +296,6 @@ fn causes(reason: &Reason, path: &Path) -> Vec<String> {
         ],
         Reason::Unresolved => &["the machine is off", "it is on another VLAN or segment", "the address is wrong"],
         Reason::Filters => &["a packet filter on the target drops echo, UDP and TCP probes"],
-        Reason::Silent if path.asked == Asked::Gateway => &[],
         Reason::Silent => {
             &["the machine is off", "a packet filter on the way or on the target", "no way back: its route to this host is missing"]
         }
@@ -306,7 +317,10 @@ fn remedies(reason: &Reason, path: &Path, target: &str, interface: &str) -> Vec<
         }
         Reason::Unresolved => format!("{neigh} dev {interface}; check power, VLAN and address of {}", next_hop(path)),
         Reason::Filters => "let ICMP echo in on the target, or name an open port: --tcp-port PORT".to_owned(),
-        Reason::Silent if path.asked != Asked::Gateway => {
+        Reason::Told(_) => {
+            format!("tracepath -n {target}   shows how far packets get; the box that says so knows the way no further")
+        }
+        Reason::Silent => {
             format!("tracepath -n {target}   shows how far packets get; or name an open port: --tcp-port PORT")
         }
         _ => return Vec::new(),

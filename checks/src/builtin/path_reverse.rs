@@ -33,6 +33,13 @@ check! {
     /// # Example
     ///
     /// `fail-silent-way-back`: 9000 arrives, and answers above 1500 vanish.
+    ///
+    /// ```text
+    /// FAIL path-reverse node1->node2
+    ///   answers above 1500 vanish; node2 itself is set to 9000
+    ///   measured: 1500
+    ///   expected: 9000
+    /// ```
     pub(crate) struct PathReverse = { id: "path-reverse", summary: "the largest answer that comes back in one piece" }
 }
 

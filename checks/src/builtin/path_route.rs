@@ -35,6 +35,13 @@ check! {
     /// # Example
     ///
     /// `fail-planned-interface`: the plan's migration network is eth1, the route leaves by eth0.
+    ///
+    /// ```text
+    /// FAIL path-route node1->node2@migration
+    ///   leaves by eth0; the plan's network migration is eth1
+    ///   measured: eth0 from 192.0.2.1
+    ///   expected: eth1
+    /// ```
     pub(crate) struct PathRoute = { id: "path-route", summary: "whether the kernel's route is the planned one" }
 }
 
@@ -152,7 +159,7 @@ fn unused<'a>(case: &Case<'a>, path: &Path, route: &RouteUsed) -> Option<(&'a Li
     let holds = |link: &'a Link| {
         let full = if target.is_ipv4() { 32 } else { 128 };
         let known = link.addresses.iter().find(|own| own.prefixlen < full && facts::in_subnet(target, own.local, own.prefixlen));
-        known.map(|own| format!("{}/{}", own.local, own.prefixlen))
+        known.map(|own| format!("{}/{}", facts::network_of(own.local, own.prefixlen), own.prefixlen))
     };
     if holds(used).is_some() {
         return None;
@@ -190,13 +197,19 @@ fn causes(case: &Case<'_>, path: &Path, route: &RouteUsed) -> Vec<String> {
         return alloc::vec!["the name or address is this host's own".to_owned()];
     }
     let mut causes = Vec::new();
+    let subnet = facts::network(case, path).and_then(|(_, network)| network.subnet);
+    if let (Some((subnet, length)), Some(address)) = (subnet, path.address)
+        && !facts::in_subnet(address, subnet, length)
+    {
+        return alloc::vec![format!("{} resolves to an address of another network", path.to)];
+    }
     let planned = facts::network(case, path).and_then(|(_, network)| network.interface.as_deref());
     if let Some(planned) = planned
         && let Some(host) = facts::host(case, &path.from)
     {
         match host.link(planned) {
             Some(link) => causes.extend(facts::down(link)),
-            None if host.links.is_some() => causes.push(format!("this host has no interface {planned}")),
+            None if host.links.is_some() => return alloc::vec![format!("this host has no interface {planned}")],
             None => {}
         }
     }

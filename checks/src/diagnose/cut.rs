@@ -1,6 +1,7 @@
 //! The root cause behind a finding on a path.
 
-use super::{Root, here, remedies};
+use super::remedies::{self, LARGEST_ETHERNET, Length};
+use super::{Root, here};
 use crate::Case;
 use crate::builtin::path_mtu::{self, Ruling};
 use crate::builtin::path_reach::{self, Reason};
@@ -20,6 +21,7 @@ const NAMED: usize = 3;
 pub(super) fn root(case: &Case<'_>, path: &Path, finding: &Finding) -> Option<Root> {
     match finding.check.as_str() {
         "path-reach" => reach(case, path, finding),
+        "path-route" | "pmtu-cache" if finding.outcome == Outcome::Unknown => None,
         "path-route" => Some(own_setting(path, "route", finding, Confidence::Certain)),
         "path-mtu" => mtu(case, path, finding),
         "path-reverse" => Some(reverse(case, path, finding)),
@@ -103,13 +105,13 @@ fn mtu(case: &Case<'_>, path: &Path, finding: &Finding) -> Option<Root> {
     let root = match &ruling {
         Ruling::Whole | Ruling::Reverse => return None,
         Ruling::Undecided(_) => return undecided(case, path, finding, measured),
-        Ruling::Local => here::too_small(case, path, &remedies::for_path(case, path, &ruling)),
+        Ruling::Local => here::too_small(case, path, &remedies::for_path(case, path, &ruling, Length::Full)),
         Ruling::Router => router(case, path, &ruling, measured),
         Ruling::EndsDiffer => far_end(case, path, &ruling, measured),
         Ruling::Silent { .. } => {
             let sends = path_mtu::sends(case, path).unwrap_or(measured);
             // A layer under this host's own interface that is just as narrow explains the cut better than any box outside.
-            match here::narrow_layer(case, path, measured, &remedies::for_path(case, path, &ruling)) {
+            match here::narrow_layer(case, path, measured) {
                 Some(root) => root,
                 None => silent(case, path, &ruling, measured, sends),
             }
@@ -146,8 +148,6 @@ fn far_end(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32) -> Root
     if measured > mtu.saturating_add(26) {
         details.push(format!("packets up to {measured} arrive all the same, so something else stops what is larger"));
     }
-    let mut remedies = remedies::for_path(case, path, ruling);
-    remedies.insert(0, format!("set {} to {sends} as well, if the network between carries it", path.to));
     Root {
         key: format!("far-end|{}|{mtu}|{sends}", path.to),
         summary: format!("The ends differ: {} is set to {mtu}, and {}'s {interface} to {sends}.", path.to, path.from),
@@ -156,7 +156,7 @@ fn far_end(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32) -> Root
         confidence,
         details,
         proof: remedies::proof(path),
-        remedies,
+        remedies: remedies::for_path(case, path, ruling, Length::Full),
     }
 }
 
@@ -165,7 +165,7 @@ fn silent(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32, sends: u
     let peer = facts::peer(case, path);
     let on_link = facts::on_link(case, path);
     let larger = peer.filter(|peer| peer.mtu > measured);
-    let ethernet = sends <= 16_384;
+    let ethernet = sends <= LARGEST_ETHERNET;
     let what = if ethernet && on_link {
         format!("drops frames above {} bytes and says nothing", frame(measured))
     } else {
@@ -206,10 +206,7 @@ fn silent(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32, sends: u
     for lie in path.too_big.iter().filter(|message| !message.believed) {
         details.push(format!("{} answered with an MTU of {}, which is not what passes", lie.from, lie.mtu));
     }
-    if ethernet {
-        details.extend(products(case, measured));
-    }
-    details.extend(meanings(case, measured, sends));
+    details.extend(known(case, measured, sends));
     details.extend(elsewhere(case, path, sends));
     details.extend(
         crate::builtin::link_errors::receive_side(case, path)
@@ -229,7 +226,7 @@ fn silent(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32, sends: u
         confidence,
         details,
         proof: remedies::proof(path),
-        remedies: remedies::for_path(case, path, ruling),
+        remedies: remedies::for_path(case, path, ruling, Length::Full),
     }
 }
 
@@ -239,51 +236,63 @@ fn peer_line(path: &Path, peer: &Peer<'_>, sends: u32) -> String {
     format!("{}'s own MTU is {at_least}{}, {}{differ}", path.to, peer.mtu, peer.source())
 }
 
-/// Which products carry exactly this much: `9216-byte frames are the largest of: A, B, C and 15 more: pathvet explain 9198`.
-fn products(case: &Case<'_>, measured: u32) -> Vec<String> {
-    let found: Vec<Match<'_>> = catalogue::ceilings_at(case.catalogue, measured)
-        .into_iter()
-        .filter(|found| matches!(found.ceiling.kind, Kind::Switch | Kind::Router | Kind::Hypervisor | Kind::Cloud))
-        .collect();
-    let line = |fit: Fit, heading: String| {
-        let mut names: Vec<String> = Vec::new();
-        for found in found.iter().filter(|found| found.fit == fit) {
-            let name = found.ceiling.name();
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        if names.is_empty() {
-            return None;
-        }
-        let rest = names.len().saturating_sub(NAMED);
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        names.truncate(NAMED);
-        Some(format!("{heading}: {}{more}: pathvet explain {measured}", names.join(", ")))
-    };
-    let size = frame(measured);
-    line(Fit::Exact, format!("{size}-byte frames are the largest of"))
-        .or_else(|| line(Fit::Tagged, format!("{}-byte frames, VLAN tag included, are the largest of", size.saturating_add(4))))
-        .or_else(|| line(Fit::Default, format!("{size}-byte frames are what these carry unless somebody changed it")))
-        .into_iter()
-        .collect()
-}
-
-/// What a size like this usually means where no Ethernet switch explains it.
-fn meanings(case: &Case<'_>, measured: u32, sends: u32) -> Vec<String> {
+/// What is known to stop at this size: the products whose largest frame it is, else what such a size usually means.
+fn known(case: &Case<'_>, measured: u32, sends: u32) -> Vec<String> {
     let signature = |mtu: u32| {
         let found = case.catalogue.signatures.iter().find(|signature| signature.ip_mtu == mtu)?;
         found.readings.first().map(|reading| format!("{mtu}: {}", reading.meaning))
     };
-    let mut lines = Vec::new();
-    if sends > 16_384 {
-        lines.extend(signature(sends));
-        lines.extend(signature(measured));
+    if sends > LARGEST_ETHERNET {
+        return signature(sends).into_iter().chain(signature(measured)).collect();
     }
-    if let Some(found) = catalogue::tunnels_at(case.catalogue, measured).first() {
-        lines.push(format!("{measured} is {} less {}: {}", found.underlay, found.tunnel.overhead, found.tunnel.name));
+    let found: Vec<Match<'_>> = catalogue::ceilings_at(case.catalogue, measured)
+        .into_iter()
+        .filter(|found| matches!(found.ceiling.kind, Kind::Switch | Kind::Router | Kind::Hypervisor))
+        .collect();
+    let size = frame(measured);
+    let line = products(&found, Fit::Exact, measured, &format!("{size}-byte frames are the largest of"))
+        .or_else(|| signature(measured).map(|meaning| format!("{meaning}: pathvet explain {measured}")))
+        .or_else(|| {
+            let tagged = size.saturating_add(4);
+            products(&found, Fit::Tagged, measured, &format!("{tagged}-byte frames, VLAN tag included, are the largest of"))
+        })
+        .or_else(|| {
+            products(&found, Fit::Default, measured, &format!("{size}-byte frames are what these carry unless somebody changed it"))
+        })
+        .or_else(|| tunnel(case, measured));
+    line.into_iter().collect()
+}
+
+/// `9216-byte frames are the largest of: A, B, C and 15 more: pathvet explain 9198`.
+fn products(found: &[Match<'_>], fit: Fit, measured: u32, heading: &str) -> Option<String> {
+    let of_fit = || found.iter().filter(|found| found.fit == fit).map(|found| found.ceiling);
+    let mut names: Vec<String> = Vec::new();
+    let mut vendors: Vec<&str> = Vec::new();
+    // One product of each vendor first: the reader looks for his own.
+    for ceiling in of_fit() {
+        if !vendors.contains(&ceiling.vendor.as_str()) {
+            vendors.push(&ceiling.vendor);
+            names.push(ceiling.name());
+        }
     }
-    lines
+    for name in of_fit().map(catalogue::Ceiling::name) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    let rest = names.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    names.truncate(NAMED);
+    Some(format!("{heading}: {}{more}: pathvet explain {measured}", names.join(", ")))
+}
+
+/// `8950 is 9000 less 50: VXLAN over IPv4`.
+fn tunnel(case: &Case<'_>, measured: u32) -> Option<String> {
+    let tunnels = catalogue::tunnels_at(case.catalogue, measured);
+    tunnels.first().map(|found| format!("{measured} is {} less {}: {}", found.underlay, found.tunnel.overhead, found.tunnel.name))
 }
 
 /// Another target that this host reaches with everything it sends: then this host and its first port are not the limit.
@@ -303,7 +312,7 @@ fn elsewhere(case: &Case<'_>, path: &Path, sends: u32) -> Option<String> {
 }
 
 fn router(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32) -> Root {
-    let remedies = remedies::for_path(case, path, ruling);
+    let remedies = remedies::for_path(case, path, ruling, Length::Full);
     let overlay = facts::on_link(case, path) && (path.limit.router.is_none() || path.limit.router == path.address)
         || path.limit.router.is_some() && path.limit.router == path.address;
     let tunnels = catalogue::tunnels_at(case.catalogue, measured);
@@ -352,7 +361,7 @@ fn undecided(case: &Case<'_>, path: &Path, finding: &Finding, measured: u32) -> 
             root.summary = format!(
                 "Either a firewall drops ICMP above {measured} bytes, or a box on the way carries no more; echo alone cannot tell."
             );
-            root.details = products(case, measured);
+            root.details = known(case, measured, path_mtu::sends(case, path).unwrap_or(measured));
             root.remedies = alloc::vec![
                 "name an open TCP port of the target: --tcp-port PORT".to_owned(),
                 "let UDP to ports 33434 to 33534 through, so that a second method can tell".to_owned(),
@@ -384,15 +393,20 @@ fn reverse(case: &Case<'_>, path: &Path, finding: &Finding) -> Root {
         return of_path(path, "reverse", finding, CulpritKind::Host, path.to.clone(), confidence);
     }
     let confidence = if finding.outcome == Outcome::Fail { Confidence::Likely } else { Confidence::Possible };
-    let kind = if facts::on_link(case, path) { CulpritKind::Switch } else { CulpritKind::Router };
+    let untold = path.limit.direction == Some(Direction::Unknown);
+    let kind = match facts::on_link(case, path) {
+        _ if untold => CulpritKind::Firewall,
+        true => CulpritKind::Switch,
+        false => CulpritKind::Router,
+    };
     let mut root =
         of_path(path, "reverse", finding, kind, format!("on the way back from {} to {}", path.to, path.from), confidence);
-    if let Some(back) = path.reverse_mtu.filter(|_| path.limit.direction != Some(Direction::Unknown)) {
+    if let Some(back) = path.reverse_mtu.filter(|_| !untold) {
         root.summary = format!(
             "Something on the way back from {} to {} drops packets above {back} bytes and says nothing.",
             path.to, path.from
         );
-        root.details = products(case, back);
+        root.details = known(case, back, path_mtu::sends(case, path).unwrap_or(back));
     }
     root
 }

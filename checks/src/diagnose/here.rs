@@ -7,13 +7,16 @@ use crate::builtin::path_mtu;
 use crate::chain::{self, Layer, Rests};
 use crate::evidence::{Host, Path};
 use crate::facts;
-use crate::report::{Confidence, CulpritKind, Finding};
+use crate::report::{Confidence, CulpritKind, Finding, Outcome};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// What is behind a finding on an interface.
 pub(super) fn root(case: &Case<'_>, finding: &Finding) -> Option<Root> {
+    if finding.outcome == Outcome::Unknown {
+        return None;
+    }
     let host = facts::host(case, finding.at.host.as_deref()?)?;
     let ifname = finding.at.interface.as_deref()?;
     match finding.check.as_str() {
@@ -50,7 +53,8 @@ fn mtu(case: &Case<'_>, host: &Host, ifname: &str, finding: &Finding) -> Option<
         return Some(lowered(host, &low, &finding.remedies));
     }
     let narrowest = layers.iter().min_by_key(|layer| layer.room())?;
-    Some(layer(host, narrowest, &finding.remedies))
+    let need = link_mtu::expected(case, carrier).unwrap_or(carrier.link?.mtu);
+    Some(layer(host, narrowest, need, &finding.remedies))
 }
 
 /// A bridge that a smaller port pulled down.
@@ -72,7 +76,7 @@ fn lowered(host: &Host, low: &Lowered<'_>, remedies: &[String]) -> Root {
 }
 
 /// A layer of the chain that is narrower than what is wanted of it.
-fn layer(host: &Host, layer: &Layer<'_>, remedies: &[String]) -> Root {
+fn layer(host: &Host, layer: &Layer<'_>, need: u32, remedies: &[String]) -> Root {
     let link = layer.link;
     let leaves = if layer.overhead > 0 { format!(", which leaves {} inside the tunnel", layer.room()) } else { String::new() };
     let details = match layer.rests {
@@ -84,7 +88,7 @@ fn layer(host: &Host, layer: &Layer<'_>, remedies: &[String]) -> Root {
     };
     Root {
         key: format!("layer|{}|{}", host.name, link.ifname),
-        summary: format!("{}: {} is set to {}{leaves}.", host.name, link.ifname, link.mtu),
+        summary: format!("{}: {} is set to {}{leaves}, and {need} is needed.", host.name, link.ifname, link.mtu),
         kind: CulpritKind::Setting,
         name: format!("MTU of {}:{}", host.name, link.ifname),
         confidence: Confidence::Certain,
@@ -103,7 +107,7 @@ pub(super) fn too_small(case: &Case<'_>, path: &Path, remedies: &[String]) -> Ro
             return lowered(host, &low, remedies);
         }
         if let Some(narrowest) = layers.iter().min_by_key(|layer| layer.room()).filter(|layer| layer.room() < wanted) {
-            return layer(host, narrowest, remedies);
+            return layer(host, narrowest, wanted, remedies);
         }
     }
     let interface = facts::egress_name(path).unwrap_or("its interface");
@@ -126,7 +130,7 @@ pub(super) fn too_small(case: &Case<'_>, path: &Path, remedies: &[String]) -> Ro
 }
 
 /// A layer under the sender's or the far end's interface, where their evidence is at hand, that carries no more than arrived.
-pub(super) fn narrow_layer(case: &Case<'_>, path: &Path, measured: u32, remedies: &[String]) -> Option<Root> {
+pub(super) fn narrow_layer(case: &Case<'_>, path: &Path, measured: u32) -> Option<Root> {
     let sends = path_mtu::sends(case, path)?;
     let own = facts::host(case, &path.from).zip(facts::egress(case, path));
     let ends = own.into_iter().chain(facts::peer_link(case, path));
@@ -134,7 +138,9 @@ pub(super) fn narrow_layer(case: &Case<'_>, path: &Path, measured: u32, remedies
         let layers = chain::layers(host, top);
         let narrowest = layers.iter().min_by_key(|layer| layer.room())?;
         if narrowest.room() < sends && narrowest.room() <= measured {
-            return Some(layer(host, narrowest, remedies));
+            let wanted = sends.saturating_add(narrowest.overhead);
+            let remedies = alloc::vec![format!("ip link set dev {} mtu {wanted}   on {}", narrowest.link.ifname, host.name)];
+            return Some(layer(host, narrowest, sends, &remedies));
         }
     }
     None
