@@ -45,9 +45,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
-    /// When to use colours
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true, display_order = 1000, help_heading = "Output")]
-    pub color: args::ColorArg,
 }
 
 const EXIT_CODES: &str = "\
@@ -114,9 +111,6 @@ Examples:
     /// Write shell completions and other files for packaging
     #[command(subcommand, arg_required_else_help = true)]
     Generate(generate::GenerateVerb),
-    /// One host of the built-in network
-    #[command(hide = true)]
-    LabHost(LabHostArgs),
 }
 
 /// `pathvet check`.
@@ -153,6 +147,9 @@ pub struct ProbeVerbArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = "Output")]
+    pub color: args::ColorArg,
 }
 
 /// `pathvet collect`.
@@ -204,6 +201,9 @@ pub struct ExplainArgs {
     /// The id of a check, or a size: 9198, 9216frame, jumbo9614
     #[arg(value_name = "ID|SIZE", value_parser = Topic::parse)]
     pub topic: Topic,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = "Output")]
+    pub color: args::ColorArg,
 }
 
 /// What `explain` is asked about.
@@ -241,6 +241,9 @@ pub struct PlanLintArgs {
     /// The plan; `-` is standard input
     #[arg(value_name = "FILE", value_parser = source())]
     pub file: target::Source,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = "Output")]
+    pub color: args::ColorArg,
 }
 
 /// `pathvet demo`.
@@ -255,14 +258,6 @@ pub struct DemoArgs {
     /// Keep the network afterwards, until Enter or Ctrl-C
     #[arg(long)]
     pub keep: bool,
-}
-
-/// The hidden verb that is one host of the built-in network.
-#[derive(Debug, Args)]
-pub struct LabHostArgs {
-    /// Handed on as they are.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub args: Vec<OsString>,
 }
 
 /// Reads a file name, or `-` for standard input.
@@ -339,19 +334,17 @@ pub fn command() -> clap::Command {
 /// The arguments or the files they name are wrong, or a result cannot be written.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Outcome, Error> {
     let cli = Cli::try_parse_from(args)?;
-    let color = cli.color;
     match cli.verb {
-        Verb::Check(args) => check::run(&args, color),
-        Verb::Probe(args) => probe::run(&args, color),
+        Verb::Check(args) => check::run(&args),
+        Verb::Probe(args) => probe::run(&args),
         Verb::Collect(args) => collect::run(&args),
-        Verb::Judge(args) => judge::run(&args, color),
-        Verb::Explain(args) => explain::run(&args, color),
+        Verb::Judge(args) => judge::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::List => list::run(),
         Verb::Plan(PlanVerb::Init(args)) => plan::init(&args),
-        Verb::Plan(PlanVerb::Lint(args)) => plan::lint(&args, color),
-        Verb::Demo(args) => demo::run(&args, color),
+        Verb::Plan(PlanVerb::Lint(args)) => plan::lint(&args),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Generate(args) => generate::run(&args),
-        Verb::LabHost(args) => Ok(demo::lab_host(&args)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
-use std::panic::{self, UnwindSafe};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 /// Why a run ended without its result.
@@ -201,7 +201,8 @@ impl Problem {
             group = group.element(Level::NOTE.message(expected.to_string()));
         }
         if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(printable(help).into_owned()));
+            let lines: Vec<_> = help.lines().map(printable).collect();
+            group = group.element(Level::HELP.message(lines.join("\n")));
         }
         renderer.render(&[group])
     }
@@ -365,9 +366,10 @@ thread_local! {
 ///
 /// # Errors
 /// `work` panicked.
-pub fn guarded<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, Bug> {
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Bug> {
     GUARDED.set(GUARDED.get() + 1);
-    let result = panic::catch_unwind(work);
+    // What `work` half did is dropped with it: nothing of it is looked at after a panic.
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(GUARDED.get() - 1);
     result.map_err(|payload| Bug(payload_text(payload.as_ref()).to_string()))
 }

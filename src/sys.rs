@@ -1,1 +1,6 @@
 //! Everything unsafe, in small functions that explain themselves.
+
+pub mod ethtool;
+pub mod frame;
+pub mod ns;
+pub mod offload;

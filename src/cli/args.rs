@@ -108,6 +108,9 @@ pub struct ReportArgs {
     /// Also write the report to a file; may be given several times
     #[arg(short = 'o', long = "output", value_name = "FORMAT=FILE", value_parser = OsStringValueParser::new().try_map(OutputSpec::parse))]
     pub outputs: Vec<OutputSpec>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorArg,
     /// Only the verdict, and only where it is not PASS
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,

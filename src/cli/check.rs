@@ -1,6 +1,5 @@
 //! `pathvet check`: collect, judge and report in one run.
 
-use super::args::ColorArg;
 use super::output::{Outputs, Sink, print, use_color};
 use super::request::{Request, expectations, remark};
 use super::{CheckArgs, Outcome, gather, judge};
@@ -8,7 +7,7 @@ use crate::error::Error;
 use std::io::IsTerminal;
 use std::time::Instant;
 
-pub(super) fn run(args: &CheckArgs, color: ColorArg) -> Result<Outcome, Error> {
+pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     let (started, clock) = (super::now(), Instant::now());
     let request = Request::new(&args.targets, &args.probing, args.root.as_deref())?;
     let plan = request.plan.as_ref();
@@ -17,10 +16,10 @@ pub(super) fn run(args: &CheckArgs, color: ColorArg) -> Result<Outcome, Error> {
         return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);
     }
     request.confirm(&args.targets, args.probing.yes)?;
-    let outputs = Outputs::open(&args.report, color)?;
+    let outputs = Outputs::open(&args.report)?;
     let save = args.save.as_deref().map(Sink::open).transpose()?;
     if !args.report.quiet {
-        remark(&args.judging, plan, use_color(color, std::io::stderr().is_terminal()));
+        remark(&args.judging, plan, use_color(args.report.color, std::io::stderr().is_terminal()));
     }
     let evidence = gather::gather(&request, None)?;
     if let Some(save) = save {

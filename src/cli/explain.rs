@@ -1,6 +1,5 @@
 //! `pathvet explain`: a check's documentation, or what stops at a size.
 
-use super::args::ColorArg;
 use super::output::{print, terminal};
 use super::{ExplainArgs, Outcome, Topic};
 use crate::error::Error;
@@ -10,8 +9,8 @@ use pathvet_checks::check::Meta;
 use pathvet_checks::size::{Family, Size, frame_with_fcs, ping_payload, tagged_frame_with_fcs};
 use std::fmt::Write as _;
 
-pub(super) fn run(args: &ExplainArgs, color: ColorArg) -> Result<Outcome, Error> {
-    let view = terminal(color);
+pub(super) fn run(args: &ExplainArgs) -> Result<Outcome, Error> {
+    let view = terminal(args.color);
     let text = match args.topic {
         Topic::Check(index) => builtin::ALL.get(index).map(|check| explain_check(check.meta(), &view)).unwrap_or_default(),
         Topic::Size(size) => explain_size(size),

@@ -1,6 +1,6 @@
 //! `pathvet judge`: evidence in, report out. `check` ends here too, so both say the same of the same evidence.
 
-use super::args::{ColorArg, FailOn};
+use super::args::FailOn;
 use super::output::{Outputs, use_color};
 use super::request::{expectations, remark};
 use super::target::Source;
@@ -15,17 +15,19 @@ use pathvet_checks::{Case, judge};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-pub(super) fn run(args: &JudgeVerbArgs, color: ColorArg) -> Result<Outcome, Error> {
+pub(super) fn run(args: &JudgeVerbArgs) -> Result<Outcome, Error> {
     let (started, clock) = (super::now(), Instant::now());
     let plan = args.plan.as_deref().map(Plan::load).transpose()?;
     let expect = expectations(&args.judging, plan.as_ref(), None)?;
     let mut evidence = read(&args.files)?;
     if let Some(plan) = &plan {
-        gather::add_files_of(plan, &mut evidence)?;
+        for file in gather::files_of(plan)? {
+            merge(&mut evidence, file);
+        }
     }
-    let outputs = Outputs::open(&args.report, color)?;
+    let outputs = Outputs::open(&args.report)?;
     if !args.report.quiet {
-        remark(&args.judging, plan.as_ref(), use_color(color, std::io::stderr().is_terminal()));
+        remark(&args.judging, plan.as_ref(), use_color(args.report.color, std::io::stderr().is_terminal()));
     }
     let judged = judged(&evidence, &expect, args.at.unwrap_or(started), args.judging.fail_on);
     deliver(judged, started, clock.elapsed(), outputs)

@@ -51,10 +51,10 @@ pub(crate) struct Outputs {
 
 impl Outputs {
     /// Opens every file that the report goes to.
-    pub(crate) fn open(args: &ReportArgs, color: ColorArg) -> Result<Self, OutputError> {
+    pub(crate) fn open(args: &ReportArgs) -> Result<Self, OutputError> {
         let files = args.outputs.iter().map(|output| Ok((output.format, Sink::open(&output.file)?)));
         let files = files.collect::<Result<_, OutputError>>()?;
-        Ok(Self { format: args.format, view: view(args, color), files })
+        Ok(Self { format: args.format, view: view(args), files })
     }
 
     /// Writes the report everywhere. The files come first, so that a full disk is noticed although standard output went away.
@@ -91,8 +91,8 @@ pub(crate) fn use_color(color: ColorArg, is_terminal: bool) -> bool {
 }
 
 /// How standard output shows a report.
-pub(crate) fn view(args: &ReportArgs, color: ColorArg) -> View {
-    View { verbose: args.verbose, quiet: args.quiet, ..terminal(color) }
+pub(crate) fn view(args: &ReportArgs) -> View {
+    View { verbose: args.verbose, quiet: args.quiet, ..terminal(args.color) }
 }
 
 /// What standard output is: its width, whether it takes colours and characters beyond ASCII.

@@ -1,6 +1,5 @@
 //! `pathvet plan`: write a first plan, or say what is wrong with one.
 
-use super::args::ColorArg;
 use super::output::{print, terminal};
 use super::target::Source;
 use super::{Outcome, PlanInitArgs, PlanLintArgs, gather};
@@ -10,7 +9,7 @@ use std::io::Write;
 
 /// Writes a plan of this host's networks. A file that is there already is never overwritten.
 pub(super) fn init(args: &PlanInitArgs) -> Result<Outcome, Error> {
-    let host = gather::this_host(args.root.as_deref())?;
+    let host = gather::host_alone(args.root.as_deref())?;
     let text = write_plan::plan(&host);
     let Some(place) = &args.out else {
         print(&text)?;
@@ -22,12 +21,12 @@ pub(super) fn init(args: &PlanInitArgs) -> Result<Outcome, Error> {
 }
 
 /// Reads a plan as `check -f` would, with every remark on what is odd in it.
-pub(super) fn lint(args: &PlanLintArgs, color: ColorArg) -> Result<Outcome, Error> {
+pub(super) fn lint(args: &PlanLintArgs) -> Result<Outcome, Error> {
     let name = args.file.name();
     let bytes = args.file.read(yaml::MOST_BYTES)?;
     let plan = Plan::parse(&name, &bytes)?;
     let notes = plan.lint(super::today());
-    let mut text = render_problems(&notes, terminal(color).color);
+    let mut text = render_problems(&notes, terminal(args.color).color);
     if notes.is_empty() {
         let what = match args.file {
             Source::Stdin => "the plan",

@@ -100,11 +100,8 @@ impl Document {
             return Err(InputError { problems: indexer.problems });
         }
         let value = serde_yaml::from_str::<Value>(&text).map_err(|error| {
-            let problem = Problem::new(name, format!("not YAML: {error}"));
-            match error.location() {
-                Some(at) => problem.at(lines.place(&text, &(at.index()..at.index() + 1))),
-                None => problem,
-            }
+            let at = error.location().map_or(0, |at| at.index());
+            Problem::new(name, format!("not YAML: {error}")).at(lines.place(&text, &(at..at + 1)))
         })?;
         Ok(Self { name: name.to_string(), text, lines, root, value })
     }
