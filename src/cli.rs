@@ -147,6 +147,9 @@ pub struct ProbeVerbArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// What the paths must carry; that size is probed too.
+    #[command(flatten)]
+    pub expect: args::ExpectArgs,
     /// When to use colours
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = "Output")]
     pub color: args::ColorArg,
@@ -161,6 +164,9 @@ pub struct CollectArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// What the paths must carry; that size is probed too.
+    #[command(flatten)]
+    pub expect: args::ExpectArgs,
     /// Read every fact from this folder instead of this machine, and probe nothing
     #[arg(long, value_name = "DIR", help_heading = "Targets")]
     pub root: Option<PathBuf>,

@@ -102,7 +102,7 @@ fn a_wrong_list_is_placed_and_a_long_one_is_confirmed_first() {
     std::fs::write(&list, "node1\r\n\r\n192.0.2.0/24\r\nnode 2\r\n").expect("a writable folder");
     let text = refused(&["check", "--targets", name]);
     assert!(text.contains("hosts:3:1") && text.contains("hosts:4:1"), "{text}");
-    let hosts: String = (0..257).map(|host| format!("10.80.{}.{}\n", host / 256, host % 256)).collect();
+    let hosts = (0..257).map(|host| format!("10.80.{}.{}", host / 256, host % 256)).collect::<Vec<_>>().join("\n");
     std::fs::write(&list, &hosts).expect("a writable folder");
     let text = refused(&["check", "--targets", name]);
     assert!(text.contains("257 paths") && text.contains("--yes"), "{text}");

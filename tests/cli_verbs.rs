@@ -39,7 +39,7 @@ fn every_check_is_explained() {
     for check in builtin::ALL {
         let text = printed(&["explain", check.meta().id]);
         assert!(text.starts_with(check.meta().id) && text.contains("What to do"), "{text}");
-        assert!(!text.contains("\u{1b}") && text.lines().all(|line| line.chars().count() <= 132), "{text}");
+        assert!(!text.contains('\u{1b}') && text.lines().all(|line| line.chars().count() <= 132), "{text}");
     }
 }
 
@@ -95,8 +95,6 @@ fn a_dry_run_sends_nothing_and_says_what_it_would() {
 
 #[test]
 fn colours_are_used_when_asked_for() {
-    let text = String::from_utf8(pathvet(&["--color=always", "list"]).output().expect("it runs").stdout).expect("text");
-    assert_eq!(text, printed(&["list"]), "the list has no colours at all");
     let Some(first) = builtin::ALL.first() else { return };
     let id = first.meta().id;
     pathvet(&["explain", id, "--color", "always"]).assert().stdout(contains("\u{1b}["));

@@ -215,6 +215,7 @@ fn the_top_level_is_as_agreed() {
         "clippy.toml",
         "fuzz",
         "man",
+        "clippy.toml",
         "rustfmt.toml",
         "src",
         "testdata",

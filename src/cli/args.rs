@@ -5,6 +5,7 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser}
 use clap::{ArgAction, Args, ValueEnum};
 use pathvet_checks::builtin;
 use pathvet_checks::evidence::Method;
+use pathvet_checks::expect::Expect;
 use pathvet_checks::report::Outcome;
 use pathvet_checks::size::{Size, SizeError};
 use std::net::IpAddr;
@@ -77,16 +78,25 @@ pub struct ProbeArgs {
     pub dry_run: bool,
 }
 
-/// What the findings are held against.
-#[derive(Debug, Clone, Default, Args)]
+/// What the paths must carry.
+#[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Judging")]
-pub struct JudgeArgs {
+pub struct ExpectArgs {
     /// Path MTU that every path must carry
     ///
     /// A plain number is the IP packet; other ways of counting have a unit: 9014eth (with header), 9018frame (header and FCS, as
     /// switches count), 9022tagged (and a VLAN tag), 8972ping (payload of an IPv4 ping), jumbo9014 (the Windows setting).
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub expect_mtu: Option<Size>,
+}
+
+/// What the findings are held against.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Judging")]
+pub struct JudgeArgs {
+    /// The expected path MTU.
+    #[command(flatten)]
+    pub expect: ExpectArgs,
     /// Run these checks alone (see `pathvet list`)
     #[arg(long, value_name = "ID,…", value_delimiter = ',', value_parser = check_ids(), hide_possible_values = true)]
     pub only: Vec<String>,
@@ -117,6 +127,16 @@ pub struct ReportArgs {
     /// List every path, size and source
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+impl JudgeArgs {
+    /// `expect` with the choice of checks.
+    #[must_use]
+    pub fn chosen(&self, mut expect: Expect) -> Expect {
+        expect.only.clone_from(&self.only);
+        expect.skip.clone_from(&self.skip);
+        expect
+    }
 }
 
 /// `--source`.

@@ -1,7 +1,7 @@
 //! `pathvet check`: collect, judge and report in one run.
 
 use super::output::{Outputs, Sink, print, use_color};
-use super::request::{Request, expectations, remark};
+use super::request::{Request, remark};
 use super::{CheckArgs, Outcome, gather, judge};
 use crate::error::Error;
 use std::io::IsTerminal;
@@ -9,9 +9,8 @@ use std::time::Instant;
 
 pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     let (started, clock) = (super::now(), Instant::now());
-    let request = Request::new(&args.targets, &args.probing, args.root.as_deref())?;
-    let plan = request.plan.as_ref();
-    let expect = expectations(&args.judging, plan, request.only_family())?;
+    let request = Request::new(&args.targets, &args.probing, args.judging.expect, args.root.as_deref())?;
+    let expect = args.judging.chosen(request.expect.clone());
     if args.probing.dry_run {
         return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);
     }
@@ -19,7 +18,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     let outputs = Outputs::open(&args.report)?;
     let save = args.save.as_deref().map(Sink::open).transpose()?;
     if !args.report.quiet {
-        remark(&args.judging, plan, use_color(args.report.color, std::io::stderr().is_terminal()));
+        remark(args.judging.expect, request.plan.as_ref(), use_color(args.report.color, std::io::stderr().is_terminal()));
     }
     let evidence = gather::gather(&request, None)?;
     if let Some(save) = save {

@@ -6,7 +6,7 @@ use super::{CollectArgs, Outcome, gather};
 use crate::error::Error;
 
 pub(super) fn run(args: &CollectArgs) -> Result<Outcome, Error> {
-    let request = Request::new(&args.targets, &args.probing, args.root.as_deref())?;
+    let request = Request::new(&args.targets, &args.probing, args.expect, args.root.as_deref())?;
     if args.probing.dry_run {
         return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);
     }

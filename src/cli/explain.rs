@@ -2,18 +2,20 @@
 
 use super::output::{print, terminal};
 use super::{ExplainArgs, Outcome, Topic};
+use crate::catalogue;
 use crate::error::Error;
 use crate::report::View;
 use pathvet_checks::builtin;
 use pathvet_checks::check::Meta;
-use pathvet_checks::size::{Family, Size, frame_with_fcs, ping_payload, tagged_frame_with_fcs};
+use pathvet_checks::diagnose;
+use pathvet_checks::size::{Size, Unit};
 use std::fmt::Write as _;
 
 pub(super) fn run(args: &ExplainArgs) -> Result<Outcome, Error> {
     let view = terminal(args.color);
     let text = match args.topic {
         Topic::Check(index) => builtin::ALL.get(index).map(|check| explain_check(check.meta(), &view)).unwrap_or_default(),
-        Topic::Size(size) => explain_size(size),
+        Topic::Size(size) => explain_size(size, &view),
     };
     print(&text)?;
     Ok(Outcome::Done)
@@ -33,7 +35,7 @@ fn explain_check(meta: &Meta, view: &View) -> String {
         let is_heading = heading.len() < line.len() && heading.starts_with(' ');
         let item = line.trim_start().starts_with(['-', '*', '|']) || line.trim_start().starts_with(|c: char| c.is_ascii_digit());
         if code || fence || is_heading || item || line.trim().is_empty() {
-            fill(&mut text, &paragraph, width);
+            fill(&mut text, &paragraph, width, 0);
             paragraph.clear();
         }
         if fence {
@@ -41,7 +43,8 @@ fn explain_check(meta: &Meta, view: &View) -> String {
         } else if code {
             let _ = writeln!(text, "    {line}");
         } else if is_heading {
-            let _ = writeln!(text, "\n{}", bold(heading.trim()));
+            let gap = if text.ends_with("\n\n") { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}{}", bold(heading.trim()));
         } else if line.trim().is_empty() {
             if !text.ends_with("\n\n") {
                 text.push('\n');
@@ -53,18 +56,19 @@ fn explain_check(meta: &Meta, view: &View) -> String {
             paragraph.push_str(if paragraph.is_empty() { line.trim_end() } else { line.trim() });
         }
     }
-    fill(&mut text, &paragraph, width);
+    fill(&mut text, &paragraph, width, 0);
     text
 }
 
-/// Appends a paragraph with lines of at most `width` characters. The lines after the first of a list item hang under its text.
-fn fill(text: &mut String, paragraph: &str, width: usize) {
+/// Appends a paragraph with lines of at most `width` characters. The lines after the first are set in by `hang` more, those of a
+/// list item hang under its text.
+fn fill(text: &mut String, paragraph: &str, width: usize, hang: usize) {
     let body = paragraph.trim_start();
     let indent = paragraph.len() - body.len();
     let hang = if body.starts_with("- ") || body.starts_with("* ") {
         2
     } else {
-        body.split_once(". ").filter(|(number, _)| number.parse::<u8>().is_ok()).map_or(0, |(number, _)| number.len() + 2)
+        body.split_once(". ").filter(|(number, _)| number.parse::<u8>().is_ok()).map_or(hang, |(number, _)| number.len() + 2)
     };
     let mut column = 0;
     for word in body.split_whitespace() {
@@ -88,19 +92,21 @@ fn fill(text: &mut String, paragraph: &str, width: usize) {
     }
 }
 
-/// A size in every way of counting.
-fn explain_size(size: Size) -> String {
-    let ip = size.ip;
-    let mut text = String::new();
-    let _ = writeln!(text, "IP MTU {ip}");
-    let frame = frame_with_fcs(ip);
-    let _ = writeln!(text, "  frame with header and FCS    {frame}, with a VLAN tag {}", tagged_frame_with_fcs(ip));
-    let header = ip.0 + pathvet_checks::size::ETHERNET_HEADER;
-    let _ = writeln!(text, "  frame with header, no FCS    {header}");
-    let _ = write!(text, "  ping payload                 {} (IPv4)", ping_payload(ip, Family::V4));
-    let _ = writeln!(text, ", {} (IPv6)", ping_payload(ip, Family::V6));
+/// What stops at a size, and what else the number may mean.
+fn explain_size(size: Size, view: &View) -> String {
+    let mut explained = String::new();
+    let number = if size.unit == Unit::Ip { size.number } else { size.ip.0 };
     if let Some(slip) = size.slip() {
-        let _ = writeln!(text, "\n{slip}");
+        let _ = writeln!(explained, "{slip}\n");
+    }
+    let _ = write!(explained, "{}", diagnose::explain_size(catalogue::ceilings(), number));
+    let mut text = String::new();
+    for line in explained.lines() {
+        if line.chars().count() <= view.width {
+            let _ = writeln!(text, "{line}");
+        } else {
+            fill(&mut text, line, view.width, 2);
+        }
     }
     text
 }
@@ -114,6 +120,8 @@ mod tests {
         let docs = &[
             " # What it looks for",
             "",
+            " # How it decides",
+            "",
             " The largest packet that",
             " arrives.",
             "",
@@ -126,7 +134,7 @@ mod tests {
         ];
         let meta = Meta { id: "path-mtu", summary: "sizes", docs };
         let view = View { width: 24, ..View::default() };
-        let expected = "path-mtu  sizes\n\nWhat it looks for\n\nThe largest packet that\narrives.\n\n- one item that is long\n  enough to be wrapped\n\
+        let expected = "path-mtu  sizes\n\nWhat it looks for\n\nHow it decides\n\nThe largest packet that\narrives.\n\n- one item that is long\n  enough to be wrapped\n\
                         - two\n    ping   -s 1\n";
         assert_eq!(explain_check(&meta, &view), expected);
     }

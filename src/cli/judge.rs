@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(super) fn run(args: &JudgeVerbArgs) -> Result<Outcome, Error> {
     let (started, clock) = (super::now(), Instant::now());
     let plan = args.plan.as_deref().map(Plan::load).transpose()?;
-    let expect = expectations(&args.judging, plan.as_ref(), None)?;
+    let expect = args.judging.chosen(expectations(args.judging.expect, plan.as_ref(), None)?);
     let mut evidence = read(&args.files)?;
     if let Some(plan) = &plan {
         for file in gather::files_of(plan)? {
@@ -27,7 +27,7 @@ pub(super) fn run(args: &JudgeVerbArgs) -> Result<Outcome, Error> {
     }
     let outputs = Outputs::open(&args.report)?;
     if !args.report.quiet {
-        remark(&args.judging, plan.as_ref(), use_color(args.report.color, std::io::stderr().is_terminal()));
+        remark(args.judging.expect, plan.as_ref(), use_color(args.report.color, std::io::stderr().is_terminal()));
     }
     let judged = judged(&evidence, &expect, args.at.unwrap_or(started), args.judging.fail_on);
     deliver(judged, started, clock.elapsed(), outputs)

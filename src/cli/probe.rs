@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::report::ladder;
 
 pub(super) fn run(args: &ProbeVerbArgs) -> Result<Outcome, Error> {
-    let request = Request::one(&args.host, &args.probing)?;
+    let request = Request::one(&args.host, &args.probing, args.expect)?;
     if args.probing.dry_run {
         return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);
     }

@@ -1,6 +1,6 @@
 //! What was typed, put together and checked: everything that is wrong is found here, before anything is sent or written.
 
-use super::args::{JudgeArgs, ProbeArgs, Rate, SourceArg, TargetArgs};
+use super::args::{ExpectArgs, ProbeArgs, Rate, SourceArg, TargetArgs};
 use super::target::{Source, Target, read_list};
 use crate::error::{Error, InputError, Problem, render_problems, writeln_stderr};
 use crate::plan::Plan;
@@ -30,6 +30,8 @@ pub struct Request {
     pub plan: Option<Plan>,
     /// Read facts from this tree instead of this machine, and probe nothing.
     pub root: Option<PathBuf>,
+    /// What the plan and `--expect-mtu` expect.
+    pub expect: Expect,
     /// How to probe.
     pub probing: Probing,
 }
@@ -75,7 +77,7 @@ impl Request {
     ///
     /// # Errors
     /// Every mistake of the plan or the list, or flags that contradict each other.
-    pub fn new(targets: &TargetArgs, probing: &ProbeArgs, root: Option<&Path>) -> Result<Self, Error> {
+    pub fn new(targets: &TargetArgs, probing: &ProbeArgs, expect: ExpectArgs, root: Option<&Path>) -> Result<Self, Error> {
         let plan = targets.plan.as_deref().map(Plan::load).transpose()?;
         let mut hosts = targets.hosts.clone();
         if let Some(list) = &targets.targets {
@@ -104,8 +106,9 @@ impl Request {
         if !limits.dscp.is_empty() {
             probing.dscp = limits.dscp;
         }
-        let request = Self { targets: hosts, plan, root: root.map(Path::to_path_buf), probing };
+        let mut request = Self { targets: hosts, plan, root: root.map(Path::to_path_buf), expect: Expect::default(), probing };
         request.one_family()?;
+        request.expect = expectations(expect, request.plan.as_ref(), request.only_family())?;
         Ok(request)
     }
 
@@ -113,11 +116,9 @@ impl Request {
     ///
     /// # Errors
     /// Flags that contradict each other.
-    pub fn one(host: &Target, probing: &ProbeArgs) -> Result<Self, Error> {
-        let probing = Probing::new(probing)?;
-        let request = Self { targets: vec![host.clone()], plan: None, root: None, probing };
-        request.one_family()?;
-        Ok(request)
+    pub fn one(host: &Target, probing: &ProbeArgs, expect: ExpectArgs) -> Result<Self, Error> {
+        let targets = TargetArgs { hosts: vec![host.clone()], ..TargetArgs::default() };
+        Self::new(&targets, probing, expect, None)
     }
 
     /// An address of the other family than `-4` or `-6` asks for is a slip.
@@ -137,8 +138,7 @@ impl Request {
     }
 
     /// The family of every path, where the flags or the targets leave only one.
-    #[must_use]
-    pub fn only_family(&self) -> Option<Family> {
+    fn only_family(&self) -> Option<Family> {
         if self.probing.family.is_some() || self.plan.is_some() || self.targets.is_empty() {
             return self.probing.family;
         }
@@ -218,23 +218,21 @@ impl Probing {
     }
 }
 
-/// What the flags and the plan expect, as one. `family` is that of every path, where there is only one.
+/// What the plan and `--expect-mtu` expect, as one. `family` is that of every path, where there is only one.
 ///
 /// # Errors
 /// `--expect-mtu` is below the smallest MTU of the family.
-pub fn expectations(args: &JudgeArgs, plan: Option<&Plan>, family: Option<Family>) -> Result<Expect, InputError> {
+pub fn expectations(args: ExpectArgs, plan: Option<&Plan>, family: Option<Family>) -> Result<Expect, InputError> {
     let mut expect = plan.map(|plan| plan.expect.clone()).unwrap_or_default();
     if let Some(size) = args.expect_mtu {
         Size::new(size.number, size.unit, family).map_err(|error| InputError::one("--expect-mtu", error.to_string()))?;
         expect.mtu = Some(size.ip.0);
     }
-    expect.only.clone_from(&args.only);
-    expect.skip.clone_from(&args.skip);
     Ok(expect)
 }
 
 /// Says on standard error what is odd in the plan and the flags, but not wrong.
-pub fn remark(args: &JudgeArgs, plan: Option<&Plan>, color: bool) {
+pub fn remark(args: ExpectArgs, plan: Option<&Plan>, color: bool) {
     let mut notes = plan.map(|plan| plan.notes.clone()).unwrap_or_default();
     if let Some(slip) = args.expect_mtu.and_then(|size| size.slip()) {
         notes.push(Problem::new("--expect-mtu", slip).warning());
