@@ -1,0 +1,550 @@
+//! The decisions: what is given up, and what is asked next.
+
+use super::ladder_plan::{self, Gap};
+use super::{BUDGET, Carrier, GATEWAY_BUDGET, InFlight, MAX_BYTES_IN_FLIGHT, MAX_IN_FLIGHT, Pairs, Planned, Role, Search, Stage, stats};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Pace once a policer is known, and of the slow sample: 20 a second at most.
+const SLOW_GAP: Duration = Duration::from_millis(50);
+/// Pace of the enlarged loss sample.
+const SAMPLE_GAP: Duration = Duration::from_millis(10);
+/// Size of the sample that a verdict on loss needs.
+const LOSS_SAMPLE: u32 = 300;
+/// Largest slow sample before it counts as undecided.
+const SLOW_SAMPLE: u32 = 40;
+/// Pairs of the first proof: what it takes without loss.
+const PAIRS: u32 = 13;
+/// SYNs of one path at most, and their distance.
+const MAX_SYNS: u32 = 20;
+const SYN_GAP: Duration = Duration::from_millis(20);
+/// Many routers answer one too-big message per half second.
+const ROUTER_GAP: Duration = Duration::from_millis(520);
+/// Linux sends one ICMP error a second to one peer, after a burst of six (net.ipv4.icmp_ratelimit, XRLIM_BURST_FACTOR).
+const UDP_BURST: u32 = 6_000;
+
+impl Search {
+    /// Gives up what is due, and decides the next step when nothing is left in flight.
+    pub(super) fn advance(&mut self, now: Duration) {
+        if self.is_done() {
+            return;
+        }
+        self.give_up(now);
+        if self.connect_pending.is_some_and(|since| now >= since + self.patience()) {
+            self.connect_pending = None;
+        }
+        if self.queue.is_empty() && self.in_flight.is_empty() {
+            match self.stage {
+                Stage::Contact { tries } => self.contact(tries, now),
+                Stage::Slow => self.judge_slow_sample(now),
+                Stage::Ladder | Stage::Proof | Stage::Confirm => self.decide(now),
+                Stage::Done => {}
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self, now: Duration) {
+        self.stage = Stage::Done;
+        self.queue = alloc::collections::VecDeque::new();
+        self.in_flight = Vec::new();
+        self.given_up = Vec::new();
+        self.bytes_in_flight = 0;
+        self.connect_wanted = false;
+        self.connect_pending = None;
+        self.finished_at = Some(now);
+    }
+
+    /// The first of the queue, where it may be sent now.
+    pub(super) fn sendable(&self, now: Duration) -> Option<Planned> {
+        let next = self.queue.front()?;
+        (self.ready_at(next) <= now && !self.is_blocked(next)).then_some(*next)
+    }
+
+    /// Whether the limit on probes or bytes in flight holds it back.
+    pub(super) fn is_blocked(&self, plan: &Planned) -> bool {
+        if self.in_flight.is_empty() {
+            return false;
+        }
+        let small = plan.size <= self.control_size();
+        let full = if small { self.in_flight.len() >= MAX_IN_FLIGHT } else { self.in_flight.len() >= MAX_IN_FLIGHT - 1 };
+        full || (!small && self.bytes_in_flight + plan.size > MAX_BYTES_IN_FLIGHT)
+    }
+
+    /// When the far end's limit on errors, and its own schedule, let it go.
+    pub(super) fn ready_at(&self, plan: &Planned) -> Duration {
+        if plan.carrier != Carrier::Udp {
+            return plan.at;
+        }
+        let expected = self.in_flight.iter().filter(|entry| entry.plan.carrier == Carrier::Udp).count();
+        let expected = u32::try_from(expected).unwrap_or(u32::MAX).saturating_mul(1000);
+        let (tokens, since) = self.udp_tokens;
+        let short = (expected + 1000).saturating_sub(tokens);
+        if short == 0 { plan.at } else { plan.at.max(since + Duration::from_micros(u64::from(short) * 1_050)) }
+    }
+
+    pub(super) fn spend_udp_token(&mut self, now: Duration) {
+        let (tokens, since) = self.udp_tokens;
+        let gained = u32::try_from(now.saturating_sub(since).as_micros() / 1_050).unwrap_or(u32::MAX);
+        self.udp_tokens = (tokens.saturating_add(gained).min(UDP_BURST).saturating_sub(1000), now);
+    }
+
+    /// How long a connect may keep the verdict waiting.
+    pub(super) fn patience(&self) -> Duration {
+        (self.rtt.smoothed() * 4).max(Duration::from_millis(15))
+    }
+
+    /// When a probe in flight counts as lost.
+    pub(super) fn due(&self, entry: &InFlight) -> Duration {
+        let timeout = match (entry.plan.role, self.stage) {
+            (Role::Contact, Stage::Contact { tries }) if self.fallback.is_none() => Duration::from_millis(250) * (1 << tries.saturating_sub(1).min(2)),
+            _ => self.rtt.timeout(),
+        };
+        let by_time = entry.sent_at + timeout;
+        let Some((highest, at)) = self.highest_answered else { return by_time };
+        if !super::newer(highest, entry.seq) {
+            return by_time;
+        }
+        let margin = match entry.plan.role {
+            Role::PairLow | Role::PairHigh | Role::Confirm | Role::Reask => self.rtt.final_margin(),
+            Role::Contact | Role::Ladder | Role::Slow => self.rtt.margin(),
+        };
+        by_time.min(at.max(entry.sent_at) + margin)
+    }
+
+    fn give_up(&mut self, now: Duration) {
+        let mut index = 0;
+        while index < self.in_flight.len() {
+            let entry = self.in_flight[index];
+            if !entry.sent || self.due(&entry) > now {
+                index += 1;
+                continue;
+            }
+            self.in_flight.swap_remove(index);
+            self.bytes_in_flight = self.bytes_in_flight.saturating_sub(entry.plan.size);
+            if self.given_up.len() >= 64 {
+                self.given_up.remove(0);
+            }
+            self.given_up.push((entry.seq, entry.plan));
+            let plan = entry.plan;
+            if matches!(plan.carrier, Carrier::ForwardIcmp | Carrier::Fragments) || plan.role == Role::Slow {
+                continue;
+            }
+            if plan.role == Role::Contact {
+                let tally = self.ladder_of(plan.carrier).at(plan.size);
+                tally.sent = tally.sent.saturating_sub(1);
+                continue;
+            }
+            if plan.size == self.control_size() {
+                self.control_sample.0 += 1;
+            }
+            if plan.carrier == Carrier::Udp && plan.size <= self.udp.low {
+                // Its answer may have been lost on the way back, and was counted at the far end all the same.
+                self.spend_udp_token(now);
+            }
+            self.ladder_of(plan.carrier).at(plan.size).lost += 1;
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, at: Duration, size: u32, carrier: Carrier, role: Role) {
+        self.queue.push_back(Planned { at, size, carrier, role, unsent: 0 });
+    }
+
+    /// Control probes until something answers: echo, from the second try on UDP too, then TCP.
+    fn contact(&mut self, tries: u8, now: Duration) {
+        let methods = self.config.methods;
+        let size = self.control_size();
+        if let Some(carrier) = self.fallback {
+            self.main = carrier;
+            self.stage = Stage::Ladder;
+            self.decide(now);
+            return;
+        }
+        let last = if methods.tcp { 4 } else { 3 };
+        if tries >= last || (self.config.gateway && tries >= 2) {
+            self.finish(now);
+            return;
+        }
+        self.stage = Stage::Contact { tries: tries + 1 };
+        if methods.icmp {
+            self.enqueue(now, size, Carrier::Echo, Role::Contact);
+        }
+        if methods.udp && !self.config.gateway && (tries >= 1 || !methods.icmp) {
+            self.enqueue(now, size, Carrier::Udp, Role::Contact);
+        }
+        if methods.tcp && (tries >= 2 || !(methods.icmp || methods.udp)) {
+            self.enqueue(now, size, Carrier::Tcp, Role::Contact);
+        }
+        if tries == 0 && self.config.resolved && methods.icmp {
+            self.start_round(now);
+        }
+    }
+
+    /// The first answer, and by which method. Echo is preferred: nothing limits its answers, so it gets some more tries before
+    /// another method takes over.
+    pub(super) fn on_contact(&mut self, carrier: Carrier, now: Duration) {
+        self.config.resolved = true;
+        if carrier == Carrier::Echo || !self.config.methods.icmp {
+            self.queue.retain(|queued| queued.role != Role::Contact);
+            self.main = carrier;
+            self.fallback = None;
+            self.stage = Stage::Ladder;
+        } else if self.fallback.is_none() {
+            self.queue.retain(|queued| queued.role != Role::Contact);
+            self.fallback = Some(carrier);
+            let step = self.rtt.smoothed() + Duration::from_millis(2);
+            for number in 0..8 {
+                self.enqueue(now + step * number, self.control_size(), Carrier::Echo, Role::Contact);
+            }
+        }
+    }
+
+    /// The size at which the search ends, if it arrives.
+    pub(super) fn top(&self) -> u32 {
+        let local = self.refused_at.map_or(self.config.interface_mtu, |refused| refused.min(self.config.interface_mtu));
+        self.hint.map_or(local, |hint| hint.mtu.min(local))
+    }
+
+    fn decide(&mut self, now: Duration) {
+        self.stage = Stage::Ladder;
+        let budget = if self.config.gateway { GATEWAY_BUDGET - 10 } else { BUDGET };
+        if self.sent >= budget {
+            if !self.config.gateway {
+                self.incomplete = Some("the probe budget was spent before the answer was sure".into());
+            }
+            self.finish(now);
+            return;
+        }
+        if self.try_hint(now) {
+            return;
+        }
+        let top = self.top();
+        let ladder = self.ladder();
+        let (low, (sent, lost)) = (ladder.low, ladder.loss());
+        if self.main == Carrier::Echo && !self.slow_checked && !self.config.gateway && lost >= 2 {
+            self.stage = Stage::Slow;
+            self.enqueue_slow(now + SLOW_GAP * 2, 8, SLOW_GAP);
+            return;
+        }
+        if low >= top {
+            self.settle(now);
+            return;
+        }
+        if self.main == Carrier::Tcp && self.tcp_syns() + 2 > MAX_SYNS {
+            self.finish(now);
+            return;
+        }
+        match self.ladder().high(stats::tries_for(sent, lost)) {
+            Some(high) if high == low + 1 && self.rounds > 0 => self.prove(low, now),
+            _ => self.start_round(now),
+        }
+    }
+
+    /// Tries the size that a too-big message names. `true` while that is going on.
+    fn try_hint(&mut self, now: Duration) -> bool {
+        let Some(mut hint) = self.hint.filter(|hint| !hint.confirmed) else { return false };
+        let low = self.ladder().low;
+        if low > hint.mtu {
+            self.hint = None;
+            return false;
+        }
+        if low == hint.mtu {
+            hint.confirmed = true;
+            self.hint = Some(hint);
+            for message in self.too_big.iter_mut().filter(|message| message.mtu == hint.mtu && message.from == hint.from) {
+                message.believed = true;
+            }
+            return false;
+        }
+        if hint.asked >= 2 {
+            self.hint = None;
+            return false;
+        }
+        let (at, mut copies) = if hint.asked == 0 { (now, 1) } else { (now + ROUTER_GAP, 3) };
+        if self.ladder().loss().1 > 0 {
+            copies *= 4;
+        }
+        hint.asked += 1;
+        self.hint = Some(hint);
+        self.rounds += 1;
+        for _ in 0..copies {
+            self.enqueue(at, hint.mtu, self.main, Role::Ladder);
+        }
+        if self.main == Carrier::Echo {
+            self.enqueue(at, self.control_size(), Carrier::Echo, Role::Ladder);
+        }
+        true
+    }
+
+    fn start_round(&mut self, now: Duration) {
+        self.rounds += 1;
+        let (sent, lost) = self.ladder().loss();
+        let tries = stats::tries_for(sent, lost);
+        let gap = Gap {
+            low: self.ladder().low.max(self.control_size()),
+            high: self.ladder().high(tries),
+            top: self.top(),
+            first: self.rounds == 1 || self.ladder().low <= self.control_size() && self.ladder().high(1).is_none(),
+            second: self.gap_rounds == 0,
+            tries: if lost > 0 { tries } else { 1 },
+            policed: self.policed,
+        };
+        if !gap.first {
+            self.gap_rounds += 1;
+        }
+        let sizes = ladder_plan::sizes(&self.config, &gap);
+        match self.main {
+            Carrier::Udp => {
+                let step = self.rtt.smoothed() * 5 / 4 + Duration::from_millis(1);
+                self.enqueue_descending(now, &sizes, step);
+            }
+            Carrier::Tcp => self.enqueue_descending(now, &sizes, SYN_GAP.max(self.rtt.smoothed() * 5 / 4)),
+            Carrier::Echo | Carrier::ForwardIcmp | Carrier::Fragments => {
+                let step = if self.policed { SLOW_GAP } else { Duration::ZERO };
+                let mut at = now;
+                for size in sizes {
+                    self.enqueue(at, size, Carrier::Echo, Role::Ladder);
+                    at += step;
+                }
+                let fence = self.control_size();
+                self.enqueue(at, fence, Carrier::Echo, Role::Ladder);
+                if lost > 0 && !self.policed {
+                    self.enqueue(at, fence, Carrier::Echo, Role::Ladder);
+                }
+            }
+        }
+    }
+
+    /// From the largest down, one at a time: the first answer ends the round, so each round costs the far end one error message.
+    fn enqueue_descending(&mut self, now: Duration, sizes: &[u32], step: Duration) {
+        let carrier = self.main;
+        let room = if carrier == Carrier::Tcp { MAX_SYNS.saturating_sub(self.tcp_syns()) } else { u32::MAX };
+        let mut at = now;
+        for size in sizes.iter().rev().take(usize::try_from(room).unwrap_or(usize::MAX)) {
+            self.enqueue(at, *size, carrier, Role::Ladder);
+            at += step;
+        }
+    }
+
+    fn tcp_syns(&self) -> u32 {
+        self.tcp.all().iter().map(|tally| tally.sent).sum::<u32>() + 4
+    }
+
+    fn prove(&mut self, low: u32, now: Duration) {
+        self.stage = Stage::Proof;
+        if self.pairs.low != low {
+            self.pairs = Pairs { low, ..Pairs::default() };
+        }
+        let pairs = &mut self.pairs;
+        if pairs.high_replied == 0 && stats::proves_cut(pairs.low_sent, pairs.low_replied) {
+            pairs.proven = true;
+            self.settle(now);
+            return;
+        }
+        let first = pairs.low_sent == 0;
+        let count = if first { PAIRS } else { 6 };
+        self.rounds += 1;
+        if self.main == Carrier::Udp {
+            self.enqueue_pairs(now, low, count, Duration::from_millis(2));
+            return;
+        }
+        if self.policed {
+            self.enqueue_pairs(now, low, count, SLOW_GAP);
+            return;
+        }
+        let span = self.rtt.smoothed().max(Duration::from_millis(5));
+        if first {
+            let third = count.div_ceil(3);
+            for (burst, pairs) in [third, third, count - 2 * third].into_iter().enumerate() {
+                let jitter = Duration::from_micros(self.rng.below(u64::try_from(span.as_micros() / 16).unwrap_or(0)));
+                let at = now + span * u32::try_from(burst).unwrap_or(0) / 2 + if burst == 1 { jitter } else { Duration::ZERO };
+                self.enqueue_pairs(at, low, pairs, Duration::ZERO);
+                self.enqueue(at, self.control_size(), Carrier::Echo, Role::Ladder);
+                if burst == 0 {
+                    self.ask_second_method(at, low);
+                }
+            }
+        } else {
+            self.enqueue_pairs(now, low, count, Duration::ZERO);
+            self.enqueue(now + Duration::from_micros(400), self.control_size(), Carrier::Echo, Role::Ladder);
+        }
+    }
+
+    /// Pairs in random order at random spacing.
+    fn enqueue_pairs(&mut self, mut at: Duration, low: u32, count: u32, gap: Duration) {
+        for _ in 0..count {
+            let mut pair = [(low, Role::PairLow), (low + 1, Role::PairHigh)];
+            if self.rng.below(2) == 1 {
+                pair.swap(0, 1);
+            }
+            for (size, role) in pair {
+                self.enqueue(at, size, self.main, role);
+                at += if gap.is_zero() { Duration::from_micros(self.rng.below(60)) } else { gap };
+            }
+        }
+    }
+
+    /// While the proof runs, and nothing was lost: three pairs by UDP, and the far end's own MTU.
+    fn ask_second_method(&mut self, at: Duration, low: u32) {
+        if self.config.ladder_only || self.config.gateway || self.confirm_for == low || self.ladder().loss().1 > 0 {
+            return;
+        }
+        self.confirm_for = low;
+        if self.config.methods.udp {
+            for _ in 0..3 {
+                self.enqueue(at, low, Carrier::Udp, Role::Confirm);
+                self.enqueue(at, low + 1, Carrier::Udp, Role::Confirm);
+            }
+        }
+        if self.config.methods.connect && self.peer_mtu.is_none() {
+            self.connect_wanted = true;
+        }
+    }
+
+    fn enqueue_slow(&mut self, mut at: Duration, count: u32, gap: Duration) {
+        let sizes = [self.control_size(), self.ladder().low];
+        for index in 0..count {
+            self.enqueue(at, sizes[usize::from(index % 2 == 1)], Carrier::Echo, Role::Slow);
+            let jitter = u64::try_from(gap.as_micros() / 8).unwrap_or(0);
+            at += gap + Duration::from_micros(self.rng.below(jitter));
+        }
+    }
+
+    fn judge_slow_sample(&mut self, now: Duration) {
+        let (sent, replied) = self.slow;
+        let lost = sent.saturating_sub(replied);
+        if self.slow_checked {
+            // The enlarged sample has run.
+            self.settle(now);
+            return;
+        }
+        let (fast_sent, fast_lost) = self.ladder().loss();
+        if lost == 0 && stats::loss_went_away(fast_sent, fast_lost, sent) {
+            self.policed = true;
+            self.slow_checked = true;
+            self.echo.forget_losses();
+            self.pairs = Pairs::default();
+        } else if sent >= SLOW_SAMPLE || (lost >= 2 && sent >= 12) {
+            self.slow_checked = true;
+        } else {
+            self.enqueue_slow(now + SLOW_GAP, 4, SLOW_GAP);
+            return;
+        }
+        self.decide(now);
+    }
+
+    /// The main search has its answer: confirm it, read the far end, sample the loss, finish.
+    fn settle(&mut self, now: Duration) {
+        self.stage = Stage::Confirm;
+        let low = self.ladder().low;
+        let cut = low < self.top() && self.pairs.proven && self.pairs.low == low;
+        if cut && !self.config.gateway && self.confirm_cut(low, now) {
+            return;
+        }
+        if self.wants_loss_sample() {
+            self.stage = Stage::Slow;
+            self.enqueue_slow(now + SAMPLE_GAP, LOSS_SAMPLE.saturating_sub(self.slow.0), SAMPLE_GAP);
+            return;
+        }
+        if self.connect_pending.is_none() && !self.connect_wanted {
+            self.finish(now);
+        }
+    }
+
+    fn wants_loss_sample(&self) -> bool {
+        let (sent, replied) = self.slow;
+        self.slow_checked
+            && !self.policed
+            && !self.config.ladder_only
+            && !self.config.gateway
+            && sent > replied
+            && sent < LOSS_SAMPLE
+    }
+
+    /// What a proven silent cut still needs. `true` while something is under way.
+    fn confirm_cut(&mut self, low: u32, now: Duration) -> bool {
+        if !self.config.on_link && self.reasked < 2 {
+            // A router that answers seldom may have spent its word on somebody else.
+            self.reasked += 1;
+            self.enqueue(now + ROUTER_GAP, low + 1, self.main, Role::Reask);
+            if self.main == Carrier::Echo {
+                self.enqueue(now + ROUTER_GAP, self.control_size(), Carrier::Echo, Role::Ladder);
+            }
+            return true;
+        }
+        if self.config.ladder_only || self.main != Carrier::Echo {
+            return false;
+        }
+        if self.config.methods.connect && self.confirm_for != low && self.peer_mtu.is_none() && self.connect_pending.is_none() {
+            self.connect_wanted = true;
+        }
+        if self.config.methods.udp && self.udp_undecided(low) {
+            self.confirm_for = low;
+            self.confirm_extra += 1;
+            self.enqueue(now, low, Carrier::Udp, Role::Confirm);
+            self.enqueue(now, low + 1, Carrier::Udp, Role::Confirm);
+            return true;
+        }
+        if self.config.methods.tcp && self.udp.low < low && self.tcp.get(low).sent == 0 && self.tcp_syns() + 6 <= MAX_SYNS {
+            let mut at = now;
+            for _ in 0..3 {
+                for size in [low, low + 1] {
+                    self.enqueue(at, size, Carrier::Tcp, Role::Confirm);
+                    at += SYN_GAP;
+                }
+            }
+            return true;
+        }
+        let second = if self.udp.low > low {
+            Carrier::Udp
+        } else if self.tcp.low > low {
+            Carrier::Tcp
+        } else {
+            return self.ask_fragments(now);
+        };
+        // Echo alone is cut: either large ICMP is filtered, or large answers are lost on the way back.
+        self.echo_cut = Some(low);
+        self.main = second;
+        self.gap_rounds = 0;
+        self.pairs = Pairs::default();
+        if self.config.methods.forward_icmp {
+            for _ in 0..3 {
+                self.enqueue(now, self.control_size(), Carrier::ForwardIcmp, Role::Confirm);
+                self.enqueue(now, low + 1, Carrier::ForwardIcmp, Role::Confirm);
+            }
+        }
+        self.ask_fragments(now);
+        self.stage = Stage::Ladder;
+        if self.queue.is_empty() {
+            self.decide(now);
+        }
+        true
+    }
+
+    /// Whether UDP should be asked (again) at N and N + 1.
+    fn udp_undecided(&self, low: u32) -> bool {
+        if self.udp.low > low {
+            return false;
+        }
+        let (at_low, above) = (self.udp.get(low), self.udp.get(low + 1));
+        if at_low.sent < 3 || above.sent < 3 {
+            return true;
+        }
+        let lossy = self.ladder().loss().1 > 0;
+        let enough = if lossy { at_low.replied >= 3 && above.sent >= 6 } else { at_low.replied > 0 };
+        // Silence of three is silence where nothing is lost; under loss it takes more, and after ten it is left at that.
+        !enough && lossy && self.confirm_extra < 10
+    }
+
+    fn ask_fragments(&mut self, now: Duration) -> bool {
+        let known = self.peer_mtu.is_some() || self.connect_pending.is_some() || self.connect_wanted;
+        if known || self.fragments_asked || !self.config.methods.fragments {
+            return false;
+        }
+        self.fragments_asked = true;
+        for _ in 0..2 {
+            self.enqueue(now, self.config.interface_mtu.max(1281), Carrier::Fragments, Role::Confirm);
+        }
+        self.enqueue(now, self.control_size(), Carrier::Echo, Role::Ladder);
+        true
+    }
+}
