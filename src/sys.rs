@@ -2,3 +2,7 @@
 
 pub mod signal;
 pub mod socket;
+pub mod ethtool;
+pub mod frame;
+pub mod ns;
+pub mod offload;
