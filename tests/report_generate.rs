@@ -47,6 +47,13 @@ fn a_formatter_has_nothing_to_say() {
 }
 
 #[test]
+fn the_plan_of_the_manual_is_a_plan() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/pathvet-plan.5")).unwrap();
+    let plan = page.split(".Bd -literal\n").nth(1).and_then(|rest| rest.split(".Ed\n").next()).unwrap();
+    cargo_bin_cmd!("pathvet").args(["plan", "lint", "-"]).write_stdin(plan).assert().code(0);
+}
+
+#[test]
 fn schemas_know_the_documents() {
     for (document, name, example) in [
         ("report", "pathvet.report/1", include_str!("../testdata/reports/story.json")),

@@ -199,6 +199,11 @@ pub struct TunnelMatch<'a> {
 /// Usual IP MTUs of a network that carries tunnels.
 const UNDERLAYS: [u32; 7] = [1500, 9000, 9001, 9100, 9198, 9214, 9216];
 
+impl Catalogue {
+    /// One that knows nothing, for cases without a cut.
+    pub const EMPTY: Self = Self { schema: 0, ceilings: Vec::new(), tunnels: Vec::new(), signatures: Vec::new() };
+}
+
 impl Unit {
     /// Bytes that the number counts above the IP packet.
     #[must_use]

@@ -166,6 +166,11 @@ pub(crate) fn answered(path: &Path) -> bool {
         || path.methods.iter().any(|method| method.replied > 0)
 }
 
+/// Whether sending failed with that error: its name alone, or followed by words.
+pub(crate) fn send_failed(path: &Path, error: &str) -> bool {
+    path.send_error.as_deref().and_then(|text| text.split([' ', ':', '(']).next()) == Some(error)
+}
+
 /// Whether the route sends the path to this host itself.
 pub(crate) fn is_self(path: &Path) -> bool {
     path.route.as_ref().is_some_and(|route| route.kind == "local")
@@ -202,7 +207,7 @@ pub(crate) fn on_link(case: &Case<'_>, path: &Path) -> bool {
 /// Why the interface of a path cannot carry anything, in words.
 pub(crate) fn interface_down(case: &Case<'_>, path: &Path) -> Option<String> {
     let name = egress_name(path)?;
-    if path.send_error.as_deref() == Some("ENETDOWN") {
+    if send_failed(path, "ENETDOWN") {
         return Some(format!("interface {name} is down"));
     }
     down(egress(case, path)?)

@@ -3,7 +3,7 @@
 use super::path_reach;
 use crate::Case;
 use crate::check::{Check, Meta, check};
-use crate::evidence::{Asked, LossSample, Path};
+use crate::evidence::{Asked, LossSample, Method, Path};
 use crate::facts;
 use crate::report::{Finding, Outcome, Quantity};
 use alloc::borrow::ToOwned;
@@ -25,6 +25,8 @@ check! {
     /// - WARN: it is above 0.1 %; not judged where the plan says what loss is accepted.
     /// - PASS: otherwise. A lost answer that could be chance is a note.
     /// - UNKNOWN: the loss looks too high and fewer than 300 probes stand behind it.
+    ///
+    /// Where only UDP or TCP gets answers, a missing one is SKIP: hosts limit how often they send them.
     ///
     /// A gateway that nobody named is not judged: routers answer echo when they have time.
     ///
@@ -72,6 +74,15 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         );
     }
     let sample = sample(path);
+    if matches!(path.method, Some(Method::Udp | Method::Tcp)) && sample.replied < sample.sent {
+        // RFC 1812 section 4.3.2.8 and RFC 4443 section 2.4 make hosts limit the errors that answer UDP.
+        return facts::of_path(
+            path,
+            id,
+            Outcome::Skip,
+            "hosts limit how often they answer UDP and TCP, so a missing answer is no loss",
+        );
+    }
     if sample.sent == 0 {
         return facts::of_path(path, id, Outcome::Unknown, "no probe of a size that passes was counted");
     }

@@ -154,11 +154,8 @@ pub(crate) fn confirmed_by(path: &Path, measured: u32) -> Option<Method> {
         .map(|seen| seen.method)
 }
 
-/// The size at which echo stops although another method passes above it: large ICMP is filtered.
-pub(crate) fn echo_filtered_above(path: &Path) -> Option<u32> {
-    if path.limit.direction == Some(Direction::Reverse) {
-        return None;
-    }
+/// The size at which echo stops although another method, with small answers, passes above it.
+pub(crate) fn echo_stops_at(path: &Path) -> Option<u32> {
     let measured = path.path_mtu?;
     let echo = path.methods.iter().find(|seen| seen.method == Method::Icmp)?;
     let passed = echo.passed.filter(|passed| *passed < measured)?;
@@ -174,7 +171,10 @@ fn why_undecided(path: &Path) -> String {
             Some(policer) => format!("{at}the target answers only about {} probes a second, too few to say", policer.per_second),
             None => format!("{at}answers are limited per second, too few to say"),
         },
-        LimitKind::Filtered => format!("{at}no probe method gets through"),
+        LimitKind::Filtered if path.path_mtu.is_some() => {
+            format!("{at}only {} answers, and its silence alone proves nothing", method_name(path.method))
+        }
+        LimitKind::Filtered => "no probe method gets through".to_owned(),
         _ => match incomplete {
             Some(why) => format!("{at}the search did not end: {why}"),
             None => format!("{at}the search did not end"),
@@ -244,8 +244,13 @@ fn notes(case: &Case<'_>, path: &Path, ruling: &Ruling) -> Vec<String> {
     if *ruling == Ruling::Whole {
         notes.push("the network may carry more; not tested".to_owned());
     }
-    if let Some(at) = echo_filtered_above(path) {
-        notes.push(format!("large ICMP is filtered: echo stops at {at}, {} passes", method_name(path.method)));
+    if let Some(at) = echo_stops_at(path) {
+        let seen = format!("echo stops at {at}, {} passes", method_name(path.method));
+        notes.push(match path.limit.direction {
+            Some(Direction::Reverse | Direction::Both) => format!("{seen}: large answers are lost on the way back"),
+            Some(Direction::Unknown) => format!("{seen}: large ICMP is filtered, or large answers are lost on the way back"),
+            Some(Direction::Forward) | None => format!("large ICMP is filtered: {seen}"),
+        });
     }
     if *ruling == Ruling::Router && path.limit.router.is_some() && path.limit.router == path.address {
         notes.push("the message comes from the target's own address, as overlays send it".to_owned());

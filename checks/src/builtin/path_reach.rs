@@ -107,15 +107,14 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
     if path.address.is_none() {
         return (Outcome::Unknown, Reason::Name);
     }
-    if path.limit.kind == LimitKind::FirewallLocal || matches!(path.send_error.as_deref(), Some("EPERM" | "EACCES")) {
+    if path.limit.kind == LimitKind::FirewallLocal || facts::send_failed(path, "EPERM") || facts::send_failed(path, "EACCES") {
         return (Outcome::Unknown, Reason::LocalFilter);
     }
     if let Some(why) = facts::interface_down(case, path) {
         return (Outcome::Fail, Reason::Down(why));
     }
     let route = path.route.as_ref().map(|route| route.kind.as_str());
-    if matches!(route, Some("none" | "unreachable" | "blackhole" | "prohibit" | "throw"))
-        || matches!(path.send_error.as_deref(), Some("ENETUNREACH"))
+    if matches!(route, Some("none" | "unreachable" | "blackhole" | "prohibit" | "throw")) || facts::send_failed(path, "ENETUNREACH")
     {
         return (Outcome::Fail, Reason::NoRoute);
     }
@@ -127,7 +126,7 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
     let resolved = path.neighbour_lladdr.is_some();
     match path.neighbour_state.as_deref() {
         Some("failed" | "incomplete") if !resolved => return (Outcome::Fail, Reason::Unresolved),
-        _ if path.send_error.as_deref() == Some("EHOSTUNREACH") => return (Outcome::Fail, Reason::Unresolved),
+        _ if facts::send_failed(path, "EHOSTUNREACH") => return (Outcome::Fail, Reason::Unresolved),
         _ => {}
     }
     if let Some(why) = &path.incomplete {

@@ -20,8 +20,9 @@ check! {
     ///
     /// - PASS: an answer of the path's MTU came back whole.
     /// - FAIL: answers above some size vanish, and the far end's own MTU is larger than that size.
-    /// - WARN: the far end cuts its answers into fragments of a smaller MTU of its own ("the ends differ"); or answers vanish and
-    ///   the far end's own MTU is not known.
+    /// - WARN: the far end cuts its answers into fragments of a smaller MTU of its own ("the ends differ"); answers vanish and
+    ///   the far end's own MTU is not larger or not known; or echo stops below what UDP or TCP shows to arrive there, and nothing
+    ///   tells a filter of large ICMP from a cut on the way back.
     /// - SKIP: with echo alone nobody can tell on which way a large packet and its equally large answer is lost, and probes with
     ///   small answers show the way there only.
     ///
@@ -55,10 +56,15 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
     let Some(forward) = path.path_mtu else {
         return skip("what arrives there is not known");
     };
+    if matches!(ruling, Ruling::Undecided(_)) {
+        return skip("see path-mtu: what arrives there is not known for sure");
+    }
     if ruling == Ruling::EndsDiffer {
         return skip("see path-mtu: the ends differ");
     }
-    if let Some(finding) = cut_to_pieces(case, path, forward).or_else(|| vanishing(case, path, forward)) {
+    if let Some(finding) =
+        cut_to_pieces(case, path, forward).or_else(|| vanishing(case, path, forward)).or_else(|| vanishing_perhaps(path, forward))
+    {
         return finding;
     }
     match path.reverse_mtu {
@@ -113,5 +119,22 @@ fn vanishing(case: &Case<'_>, path: &Path, forward: u32) -> Option<Finding> {
         "a router on the way back that sends no too-big messages, or a firewall that drops them".to_owned(),
     ];
     finding.remedies = alloc::vec![format!("run pathvet check {} on {}: it sees this way as its way there", path.from, path.to)];
+    Some(finding)
+}
+
+/// Echo stops below what another method shows to arrive there, and nothing tells a filter from a cut on the way back.
+fn vanishing_perhaps(path: &Path, forward: u32) -> Option<Finding> {
+    let untold = path.limit.kind == LimitKind::Silent && path.limit.direction == Some(Direction::Unknown);
+    let back = path_mtu::echo_stops_at(path).filter(|_| untold)?;
+    let summary = format!("answers above {back} vanish, or large ICMP is filtered on the way there");
+    let mut finding = facts::of_path(path, PathReverse::META.id, Outcome::Warn, summary);
+    finding.observed = Some(Quantity::bytes(back));
+    finding.expected = Some(Quantity::bytes(forward));
+    finding.causes = alloc::vec![
+        format!("a firewall that drops ICMP above {back} bytes; other traffic is not touched"),
+        format!("a box on the way back carries {back} only and says nothing"),
+    ];
+    finding.remedies =
+        alloc::vec![format!("run pathvet check {} on {}: it sees the way back as its way there", path.from, path.to)];
     Some(finding)
 }

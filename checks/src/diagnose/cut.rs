@@ -5,7 +5,7 @@ use crate::Case;
 use crate::builtin::path_mtu::{self, Ruling};
 use crate::builtin::path_reach::{self, Reason};
 use crate::catalogue::{self, Fit, Kind, Match};
-use crate::evidence::{LimitKind, Path, PeerMtuHow};
+use crate::evidence::{Direction, LimitKind, Path, PeerMtuHow};
 use crate::facts::{self, Peer};
 use crate::report::{Confidence, CulpritKind, Finding, Outcome};
 use alloc::borrow::ToOwned;
@@ -387,7 +387,7 @@ fn reverse(case: &Case<'_>, path: &Path, finding: &Finding) -> Root {
     let kind = if facts::on_link(case, path) { CulpritKind::Switch } else { CulpritKind::Router };
     let mut root =
         of_path(path, "reverse", finding, kind, format!("on the way back from {} to {}", path.to, path.from), confidence);
-    if let Some(back) = path.reverse_mtu {
+    if let Some(back) = path.reverse_mtu.filter(|_| path.limit.direction != Some(Direction::Unknown)) {
         root.summary = format!(
             "Something on the way back from {} to {} drops packets above {back} bytes and says nothing.",
             path.to, path.from

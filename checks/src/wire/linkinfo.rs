@@ -32,6 +32,8 @@ enum Shape {
     Flag,
     /// `true`: the attribute's presence is the fact.
     True,
+    /// `true`, left out where it is 0.
+    TrueUnlessZero,
     /// A word, by number; a number beyond the list is left as it is.
     Word(&'static [&'static str]),
     /// An interface index, as its name.
@@ -58,7 +60,7 @@ enum Shape {
 
 use Shape::{
     AdInfo, Big, BridgeId, Endpoint, Flag, Hex, HexUnlessZero, Ip, Key, Lacp, Link, Mac, Number, OnOff, PortRange, Protocol,
-    Signed, True, Word,
+    Signed, True, TrueUnlessZero, Word,
 };
 
 type Row = (u16, &'static str, Shape);
@@ -83,7 +85,7 @@ const VXLAN: &[Row] = &[
     (19, "udp_zero_csum6_tx", OnOff),
     (20, "udp_zero_csum6_rx", OnOff),
     (23, "gbp", Flag),
-    (25, "external", OnOff),
+    (25, "external", TrueUnlessZero),
     (27, "gpe", Flag),
     (29, "df", DF),
 ];
@@ -318,6 +320,7 @@ fn show(attribute: &Attribute<'_>, key: &str, shape: Shape, names: &BTreeMap<u32
         OnOff => number.map(|number| Value::from(number != 0)),
         Flag => Some(Value::Null),
         True => Some(Value::from(true)),
+        TrueUnlessZero => number.filter(|&number| number != 0).map(|_| Value::from(true)),
         Word(words) => number.map(|number| word(words, number)),
         Link => attribute.u32().filter(|&index| index != 0).map(|index| Value::from(name(names, index))),
         Mac => Some(Value::from(mac(attribute.value))),
