@@ -9,9 +9,10 @@ use crate::collect::{self, RouteQuery, Routing, apply_counters, sample_counters}
 use crate::probe::{self, Observer, Options, Target};
 use pathvet_checks::catalogue::known_ceilings;
 use pathvet_checks::evidence::{Evidence, Gap, GapReason, Host, Method, Path, RouteUsed, SCHEMA};
+use pathvet_checks::expect::Expect;
 use pathvet_checks::size::MAX;
 use pathvet_checks::{Case, expected_mtu};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ const MANY_LINKS: usize = 128;
 /// One path before it is probed.
 struct Candidate<'w> {
     wanted: &'w Wanted,
+    /// Its place among all that is wanted: the paths come out in this order.
+    order: usize,
     address: IpAddr,
     dscp: u8,
 }
@@ -32,23 +35,22 @@ impl Sources<'_> {
         let refused = |wanted: &Wanted, why: &str| unprobed(&host.name, wanted, self.taken, why);
         let mut paths = Vec::new();
         let mut candidates = Vec::new();
-        for wanted in wanted {
-            match candidates_of(wanted, probing) {
+        for (order, wanted) in wanted.iter().enumerate() {
+            match candidates_of(wanted, order, probing) {
                 Ok(found) => candidates.extend(found),
-                Err(why) => paths.push(refused(wanted, &why)),
+                Err(why) => paths.push((order, refused(wanted, &why))),
             }
         }
         let links = host.links.clone().unwrap_or_default();
         let (routing, mut gaps) = Routing::new(self.host, &links);
         let oif = match &probing.source {
-            Some(SourceArg::Interface(name)) => match routing.ifindex(name) {
-                Some(index) => Some(index),
-                None => {
+            Some(SourceArg::Interface(name)) => {
+                let Some(index) = routing.ifindex(name) else {
                     let why = format!("this host has no interface {name}");
-                    paths.extend(wanted.iter().map(|wanted| refused(wanted, &why)));
-                    return paths;
-                }
-            },
+                    return wanted.iter().map(|wanted| refused(wanted, &why)).collect();
+                };
+                Some(index)
+            }
             _ => None,
         };
         let source = match &probing.source {
@@ -63,27 +65,29 @@ impl Sources<'_> {
             })
             .collect();
         let routes = collect::routes_used(self.host, &routing, &queries);
-        let routed = chosen(&candidates, &routes, probing.ladder_only);
+        let vetted = chosen(&candidates, &routes, probing.ladder_only);
 
-        let stage = Stage { host, files: self.files, expect: &self.request.expect, now: self.taken };
+        let stage = Stage::new(host, self);
         let mut targets = Vec::new();
+        let mut orders = Vec::new();
         for (index, (candidate, route)) in candidates.iter().zip(routes).enumerate() {
             match route {
-                _ if !routed.contains(&index) => {}
+                _ if !vetted.contains(&index) => {}
                 Ok(route) if route.kind == "local" => {
                     let mut path = unprobed(&stage.host.name, candidate.wanted, self.taken, "the target is this host itself");
                     path.address = Some(candidate.address);
                     path.family = if candidate.address.is_ipv4() { 4 } else { 6 };
                     path.interface.clone_from(&route.dev);
                     path.route = Some(route);
-                    paths.push(path);
+                    paths.push((candidate.order, path));
                 }
                 Ok(route) => {
+                    orders.push(candidate.order);
                     let target = stage.target(candidate, route, &queries[index]);
                     targets.push(Target { bind: oif.is_some(), source, ..target });
                 }
                 Err(gap) => {
-                    paths.push(unprobed(&stage.host.name, candidate.wanted, self.taken, &gap.detail));
+                    paths.push((candidate.order, unprobed(&stage.host.name, candidate.wanted, self.taken, &gap.detail)));
                     gaps.push(gap);
                 }
             }
@@ -102,11 +106,12 @@ impl Sources<'_> {
         match probe::run(&targets, &options(probing, targets.is_empty()), &neighbours, observer) {
             Ok(outcome) => {
                 gaps.extend(outcome.gaps);
-                paths.extend(outcome.paths);
+                paths.extend(orders.into_iter().zip(outcome.paths));
             }
             Err(error) => {
                 let why = format!("no probe could be sent: {error}");
-                paths.extend(wanted.iter().map(|wanted| unprobed(&host.name, wanted, self.taken, &why)));
+                let unsent = |order: usize| Some((order, unprobed(&host.name, wanted.get(order)?, self.taken, &why)));
+                paths.extend(orders.into_iter().filter_map(unsent));
                 gaps.push(Gap {
                     what: "paths".to_string(),
                     place: "sockets".to_string(),
@@ -122,12 +127,13 @@ impl Sources<'_> {
         host.gaps.extend(gaps);
         host.gaps.sort();
         host.gaps.dedup();
-        paths
+        paths.sort_by_key(|(order, _)| *order);
+        paths.into_iter().map(|(_, path)| path).collect()
     }
 }
 
 /// One address of each family for every DSCP, or why there is none to be probed.
-fn candidates_of<'w>(wanted: &'w Wanted, probing: &Probing) -> Result<Vec<Candidate<'w>>, String> {
+fn candidates_of<'w>(wanted: &'w Wanted, order: usize, probing: &Probing) -> Result<Vec<Candidate<'w>>, String> {
     let addresses = match &wanted.addresses {
         Some(Ok(addresses)) => addresses.as_slice(),
         Some(Err(why)) => return Err(why.clone()),
@@ -145,7 +151,7 @@ fn candidates_of<'w>(wanted: &'w Wanted, probing: &Probing) -> Result<Vec<Candid
     }
     let each = |address: &&IpAddr| {
         let address = **address;
-        probing.dscp.iter().map(move |dscp| Candidate { wanted, address, dscp: *dscp }).collect::<Vec<_>>()
+        probing.dscp.iter().map(move |dscp| Candidate { wanted, order, address, dscp: *dscp }).collect::<Vec<_>>()
     };
     Ok(first.iter().flat_map(each).collect())
 }
@@ -153,7 +159,7 @@ fn candidates_of<'w>(wanted: &'w Wanted, probing: &Probing) -> Result<Vec<Candid
 /// Indexes of the candidates that are vetted. Of a name with both families one that this host does not route is left out, as long
 /// as it routes the other. `only_one`: the first of each target.
 fn chosen(candidates: &[Candidate<'_>], routes: &[Result<RouteUsed, Gap>], only_one: bool) -> BTreeSet<usize> {
-    let routed = |index: usize| {
+    let usable = |index: usize| {
         let refused =
             |route: &RouteUsed| matches!(route.kind.as_str(), "none" | "unreachable" | "prohibit" | "blackhole" | "throw");
         routes.get(index).is_some_and(|route| route.as_ref().is_ok_and(|route| !refused(route)))
@@ -163,7 +169,7 @@ fn chosen(candidates: &[Candidate<'_>], routes: &[Result<RouteUsed, Gap>], only_
     for group in candidates.chunk_by(|one, other| std::ptr::eq(one.wanted, other.wanted)) {
         let all = start..start + group.len();
         start = all.end;
-        let mut kept: Vec<_> = all.clone().filter(|index| routed(*index)).collect();
+        let mut kept: Vec<_> = all.clone().filter(|index| usable(*index)).collect();
         if kept.is_empty() {
             kept = all.take(if only_one { 1 } else { usize::MAX }).collect();
         } else if only_one {
@@ -177,22 +183,35 @@ fn chosen(candidates: &[Candidate<'_>], routes: &[Result<RouteUsed, Gap>], only_
 /// What is known before probing begins.
 struct Stage<'a> {
     host: &'a Host,
-    files: &'a [Evidence],
-    expect: &'a pathvet_checks::expect::Expect,
+    expect: &'a Expect,
+    /// What is known of other hosts: some expectations are found through it.
+    known: Evidence,
     now: jiff::Timestamp,
+    /// Next hops with a resolved neighbour entry, by interface.
+    resolved: HashSet<(&'a str, IpAddr)>,
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    fn new(host: &'a Host, sources: &'a Sources<'_>) -> Self {
+        let known = host
+            .neighbours
+            .iter()
+            .flatten()
+            .filter(|neighbour| neighbour.lladdr.is_some() && !matches!(neighbour.state.as_str(), "failed" | "incomplete"));
+        let resolved = known.map(|neighbour| (neighbour.dev.as_str(), neighbour.dst)).collect();
+        let hosts = sources.files.iter().flat_map(|file| file.hosts.iter().cloned()).collect();
+        let now = sources.taken;
+        let known = Evidence { schema: SCHEMA.to_string(), taken: now, tool: String::new(), hosts, paths: Vec::new() };
+        Self { host, expect: &sources.request.expect, known, now, resolved }
+    }
+
     fn target(&self, candidate: &Candidate<'_>, route: RouteUsed, query: &RouteQuery) -> Target {
-        let Candidate { wanted, address, dscp } = *candidate;
+        let Candidate { wanted, address, dscp, .. } = *candidate;
         let link = route.dev.as_deref().and_then(|dev| self.host.link(dev));
         let own = link.map_or(0, |link| link.mtu.min(MAX));
         let interface_mtu = route.mtu.filter(|mtu| *mtu > 0).map_or(own, |mtu| if own == 0 { mtu } else { mtu.min(own) });
         let next_hop = route.gateway.unwrap_or(address);
-        let resolved = self.host.neighbours.iter().flatten().any(|neighbour| {
-            let known = neighbour.lladdr.is_some() && !matches!(neighbour.state.as_str(), "failed" | "incomplete");
-            neighbour.dst == next_hop && Some(&neighbour.dev) == route.dev.as_ref() && known
-        });
+        let resolved = route.dev.as_deref().is_some_and(|dev| self.resolved.contains(&(dev, next_hop)));
         let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
         Target {
             from: self.host.name.clone(),
@@ -223,10 +242,9 @@ impl Stage<'_> {
         path.network.clone_from(&wanted.network);
         path.address = Some(address);
         path.family = if address.is_ipv4() { 4 } else { 6 };
-        let hosts = self.files.iter().flat_map(|file| file.hosts.iter().cloned()).collect();
-        let evidence = Evidence { schema: SCHEMA.to_string(), taken: self.now, tool: String::new(), hosts, paths: Vec::new() };
-        let catalogue = catalogue::for_evidence(&evidence);
-        expected_mtu(&Case { evidence: &evidence, expect: self.expect, catalogue, now: self.now }, &path)
+        let case =
+            Case { evidence: &self.known, expect: self.expect, catalogue: catalogue::for_evidence(&self.known), now: self.now };
+        expected_mtu(&case, &path)
     }
 }
 
