@@ -21,6 +21,14 @@ pub fn render(path: &Path, expected: Option<u32>, view: &View) -> String {
     page.finish()
 }
 
+/// The line that heads a path, without its ladder.
+#[must_use]
+pub fn head(path: &Path, view: &View) -> String {
+    let mut page = Page::new(view);
+    header(&mut page, path, view);
+    page.finish()
+}
+
 /// Writes the ladder on a page.
 pub(super) fn write(page: &mut Page<'_>, path: &Path, expected: Option<u32>, view: &View) {
     let rungs = select(path, expected, view.verbose > 0);
