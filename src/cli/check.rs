@@ -1,6 +1,5 @@
 //! `pathvet check`: collect, judge and report in one run.
 
-use super::gather::Watch;
 use super::output::{Outputs, Sink, print, use_color};
 use super::request::{Request, remark};
 use super::watch::ProgressLine;

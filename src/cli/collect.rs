@@ -1,6 +1,5 @@
 //! `pathvet collect`: the evidence alone.
 
-use super::gather::Watch;
 use super::output::{Sink, print};
 use super::request::Request;
 use super::watch::ProgressLine;

@@ -1,6 +1,5 @@
 //! `pathvet probe`: one path, its sizes shown as they are decided.
 
-use super::gather::Watch;
 use super::output::{print, terminal};
 use super::request::Request;
 use super::watch::LiveLadder;
