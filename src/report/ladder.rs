@@ -3,6 +3,7 @@
 use super::View;
 use super::text::{Page, Span, Tone, clean, plain, width};
 use pathvet_checks::evidence::{LimitKind, Path, PeerMtu, Rung, RungOutcome};
+use pathvet_checks::report::PathReport;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -228,21 +229,25 @@ impl<W: Write> Live<W> {
 }
 
 /// The line that heads a path: who, by which way, and what it took.
-pub(super) fn header(page: &mut Page<'_>, path: &Path, view: &View) {
+pub(super) fn header(page: &mut Page<'_>, report: &PathReport, view: &View) {
+    let path = &report.path;
     let arrow = if view.utf8 { " → " } else { "->" };
     let mut spans: Vec<Span<'_>> = vec![(format!("{}{arrow}{}", path.from, clean(&path.to, view.utf8)).into(), Tone::Strong)];
-    let mut way = String::new();
-    match path.address {
-        Some(address) if address.to_string() != path.to => way = format!("  {address}"),
-        Some(_) => {}
-        None => way.push_str("  no address"),
-    }
-    for (word, value) in [(" over ", &path.interface), (" in ", &path.network)] {
-        if let Some(value) = value {
-            way.push_str(if way.is_empty() { " " } else { "" });
-            way.push_str(word);
-            way.push_str(value);
+    let mut way = match path.address {
+        Some(address) if address.to_string() != path.to => format!("  {address}"),
+        Some(_) => " ".to_owned(),
+        None => "  no address".to_owned(),
+    };
+    if let Some(interface) = &path.interface {
+        let _ = write!(way, " over {interface}");
+        let speed = report.interface_speed_mbps.map(speed);
+        let known: Vec<&str> = report.interface_driver.as_deref().into_iter().chain(speed.as_deref()).collect();
+        if !known.is_empty() {
+            let _ = write!(way, " ({})", known.join(", "));
         }
+    }
+    if let Some(network) = &path.network {
+        let _ = write!(way, " in {network}");
     }
     if let Some(gateway) = path.route.as_ref().and_then(|route| route.gateway)
         && Some(gateway) != path.address
@@ -267,6 +272,15 @@ pub(super) fn header(page: &mut Page<'_>, path: &Path, view: &View) {
     } else {
         page.flow(0, 2, &spans);
         page.flow_chunks(2, 2, &[plain(figures)]);
+    }
+}
+
+/// `40 Gb/s`, `100 Mb/s`.
+fn speed(mbps: u32) -> String {
+    match mbps {
+        0..1000 => format!("{mbps} Mb/s"),
+        _ if mbps % 1000 == 0 => format!("{} Gb/s", mbps / 1000),
+        _ => format!("{}.{} Gb/s", mbps / 1000, mbps % 1000 / 100),
     }
 }
 
@@ -382,6 +396,7 @@ mod tests {
         let times = [52, 12_345, 100_000].map(millis);
         assert_eq!(times, ["0.05 ms", "12.3 ms", "100 ms"]);
         assert_eq!([18, 6100, 12_400].map(seconds), ["18 ms", "6.1 s", "12 s"]);
+        assert_eq!([100, 2500, 40_000].map(speed), ["100 Mb/s", "2.5 Gb/s", "40 Gb/s"]);
         assert_eq!([252, 407_800, 1_400_000].map(bytes), ["252 bytes", "398 KiB", "1.3 MiB"]);
     }
 }
