@@ -279,7 +279,7 @@ pub(super) fn header(page: &mut Page<'_>, report: &PathReport, view: &View) {
 fn speed(mbps: u32) -> String {
     match mbps {
         0..1000 => format!("{mbps} Mb/s"),
-        _ if mbps % 1000 == 0 => format!("{} Gb/s", mbps / 1000),
+        _ if mbps.is_multiple_of(1000) => format!("{} Gb/s", mbps / 1000),
         _ => format!("{}.{} Gb/s", mbps / 1000, mbps % 1000 / 100),
     }
 }
