@@ -78,6 +78,8 @@ pub fn with_address(mut link: Link, address: &str, prefixlen: u8) -> Link {
 pub fn healthy() -> Evidence {
     let mut loopback = virtual_link("lo", 1, 65536, "");
     loopback.linkinfo = None;
+    loopback.max_mtu = None;
+    loopback.link_type = Some("loopback".into());
     loopback.flags = ["LOOPBACK", "UP", "LOWER_UP"].map(String::from).into();
     let eth0 = with_address(card("eth0", 2, 9000), "192.0.2.1", 24);
     let route = |dst: &str, gateway: Option<&str>| Route {
