@@ -235,11 +235,12 @@ pub(super) fn header(page: &mut Page<'_>, report: &PathReport, view: &View) {
     let mut spans: Vec<Span<'_>> = vec![(format!("{}{arrow}{}", path.from, clean(&path.to, view.utf8)).into(), Tone::Strong)];
     let mut way = match path.address {
         Some(address) if address.to_string() != path.to => format!("  {address}"),
-        Some(_) => " ".to_owned(),
+        Some(_) => String::new(),
         None => "  no address".to_owned(),
     };
     if let Some(interface) = &path.interface {
-        let _ = write!(way, " over {interface}");
+        way.push_str(if way.is_empty() { "  over " } else { " over " });
+        way.push_str(interface);
         let speed = report.interface_speed_mbps.map(speed);
         let known: Vec<&str> = report.interface_driver.as_deref().into_iter().chain(speed.as_deref()).collect();
         if !known.is_empty() {
