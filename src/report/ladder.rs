@@ -14,6 +14,9 @@ const USUAL: [u32; 2] = [1500, 9000];
 /// Longer ladders are shortened to the sizes that matter.
 const SHORT: usize = 5;
 
+/// Columns that a size, what became of it and two counts of ten digits can take.
+const LINE: usize = 60;
+
 /// The ladder of one path with its heading; empty where no size was tried. With `view.verbose` every size, else those that matter.
 #[must_use]
 pub fn render(path: &Path, expected: Option<u32>, view: &View) -> String {
@@ -153,9 +156,10 @@ pub struct Live<W: Write> {
 }
 
 impl<W: Write> Live<W> {
-    /// `rows` is the height of the terminal, where `out` is one.
+    /// `rows` is the height of the terminal, where `out` is one. A terminal too narrow for a line of sizes is not rewritten: lines
+    /// that it breaks in two could not be taken back.
     pub const fn new(out: W, view: View, terminal: bool, rows: usize) -> Self {
-        Self { out, view, terminal, rows, drawn: 0, told: Vec::new() }
+        Self { out, view, terminal: terminal && view.width >= LINE, rows, drawn: 0, told: Vec::new() }
     }
 
     /// Shows what is known now.
