@@ -22,7 +22,6 @@ pub use links::links;
 pub use neighbours::{neighbour, neighbours};
 pub use read::{EVIDENCE_LIMIT, ReadError, read_evidence};
 pub use routes::routes;
-pub use rtnetlink::parsing;
 pub use used::{RouteQuery, Routing, route_used, routes_used};
 
 use crate::host::Host;

@@ -1,25 +1,13 @@
 //! rtnetlink: requests made and answers read with netlink-packet-route.
 
 use super::gap;
+use crate::error::guarded;
 use crate::host::Host;
 use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload, ParseableParametrized as _};
 use netlink_packet_route::RouteNetlinkMessage;
 use pathvet_checks::evidence::Gap;
 use pathvet_checks::wire::nla::{self, Message};
-use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-thread_local! {
-    static PARSING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether the calling thread is inside the netlink library, where a panic is caught and becomes a gap. The command's panic
-/// hook stays silent then.
-#[must_use]
-pub fn parsing() -> bool {
-    PARSING.get()
-}
 
 /// A request of one message.
 pub(super) fn request(message: RouteNetlinkMessage, dump: bool) -> Vec<u8> {
@@ -38,10 +26,7 @@ pub(super) fn request(message: RouteNetlinkMessage, dump: bool) -> Vec<u8> {
 /// (rust-netlink/netlink-packet-route issues 140, 143, 151, 332): it sees what is needed, and what it throws is caught.
 pub(super) fn parse(message: &Message<'_>, fixed: usize, keep: &[u16]) -> Result<RouteNetlinkMessage, String> {
     let body = nla::retain(message, fixed, keep).map_err(|fault| fault.to_string())?;
-    PARSING.set(true);
-    let parsed = catch_unwind(AssertUnwindSafe(|| RouteNetlinkMessage::parse_with_param(&body, message.kind)));
-    PARSING.set(false);
-    match parsed {
+    match guarded(|| RouteNetlinkMessage::parse_with_param(&body, message.kind)) {
         Ok(Ok(parsed)) => Ok(parsed),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("the netlink library gave up on it".into()),

@@ -1,0 +1,258 @@
+//! Builds interfaces, addresses and routes: batches of rtnetlink requests, few round trips.
+
+use super::network::{Address, Bridge, Route, RouteKind, Vxlan};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::link::{
+    InfoBridge, InfoData, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
+use netlink_packet_route::route::{
+    RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteNextHop, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+
+/// Requests of one send. Their acknowledgements fit the default receive buffer.
+const CHUNK: usize = 64;
+
+/// Requests that wait to be sent together, each with words for an error.
+#[derive(Debug, Default)]
+pub(super) struct Batch(Vec<(String, RouteNetlinkMessage, u16)>);
+
+/// Interface indexes of one host by name.
+pub(super) type Indexes = BTreeMap<String, u32>;
+
+/// One end of a veth pair, for the kernel.
+#[derive(Debug)]
+pub(super) struct VethEnd<'a> {
+    pub(super) name: &'a str,
+    pub(super) index: u32,
+    pub(super) mtu: u32,
+    pub(super) address: [u8; 6],
+    /// A process in the network namespace that shall have it.
+    pub(super) pid: u32,
+}
+
+impl Batch {
+    /// A veth pair, each end at once in its namespace.
+    pub(super) fn veth(&mut self, [a, b]: [&VethEnd<'_>; 2]) {
+        let mut peer = LinkMessage::default();
+        peer.header.index = b.index;
+        peer.attributes = veth_attributes(b);
+        let mut link = LinkMessage::default();
+        link.header.index = a.index;
+        link.attributes = veth_attributes(a);
+        link.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+        ]));
+        self.create(format!("create the cable {} - {}", a.name, b.name), RouteNetlinkMessage::NewLink(link));
+    }
+
+    /// A bridge that forwards at once and floods multicast.
+    pub(super) fn bridge(&mut self, bridge: &Bridge, index: u32) {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        link.attributes = vec![
+            LinkAttribute::IfName(bridge.name.clone()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Bridge),
+                LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::MulticastSnooping(false)])),
+            ]),
+        ];
+        self.create(format!("create the bridge {}", bridge.name), RouteNetlinkMessage::NewLink(link));
+    }
+
+    /// A VXLAN interface to one other end.
+    pub(super) fn vxlan(&mut self, vxlan: &Vxlan, index: u32) {
+        let mut data = vec![InfoVxlan::Id(vxlan.id), InfoVxlan::Port(4789)];
+        data.push(match vxlan.local {
+            IpAddr::V4(address) => InfoVxlan::Local(address),
+            IpAddr::V6(address) => InfoVxlan::Local6(address),
+        });
+        data.push(match vxlan.remote {
+            IpAddr::V4(address) => InfoVxlan::Group(address),
+            IpAddr::V6(address) => InfoVxlan::Group6(address),
+        });
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        link.attributes = vec![
+            LinkAttribute::IfName(vxlan.name.clone()),
+            LinkAttribute::Mtu(vxlan.mtu),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vxlan), LinkInfo::Data(InfoData::Vxlan(data))]),
+        ];
+        self.create(format!("create the tunnel {}", vxlan.name), RouteNetlinkMessage::NewLink(link));
+    }
+
+    /// Makes an interface a port of a bridge.
+    pub(super) fn enslave(&mut self, port: &str, index: u32, bridge: u32) {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        link.attributes = vec![LinkAttribute::Controller(bridge)];
+        self.change(format!("make {port} a bridge port"), RouteNetlinkMessage::SetLink(link));
+    }
+
+    /// Brings an interface up.
+    pub(super) fn up(&mut self, name: &str, index: u32) {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        link.header.flags = LinkFlags::Up;
+        link.header.change_mask = LinkFlags::Up;
+        self.change(format!("bring {name} up"), RouteNetlinkMessage::SetLink(link));
+    }
+
+    /// Gives an interface an address, usable at once.
+    pub(super) fn address(&mut self, address: &Address, index: u32) {
+        let mut message = AddressMessage::default();
+        message.header.family = family(address.address);
+        message.header.prefix_len = address.prefix;
+        message.header.index = index;
+        // IFA_F_NODAD: duplicate address detection would hold the address back for a second, and notice the twins.
+        message.header.flags = AddressHeaderFlags::Nodad;
+        message.attributes = vec![AddressAttribute::Local(address.address), AddressAttribute::Address(address.address)];
+        let what = format!("give {} the address {}/{}", address.interface, address.address, address.prefix);
+        self.create(what, RouteNetlinkMessage::NewAddress(message));
+    }
+
+    /// Adds a route.
+    pub(super) fn route(&mut self, route: &Route, indexes: &Indexes) -> Result<(), String> {
+        let (to, prefix) = route.to;
+        let index = |name: &Option<String>| match name {
+            None => Ok(None),
+            Some(name) => indexes.get(name).copied().map(Some).ok_or_else(|| format!("a route names the interface {name}")),
+        };
+        let mut message = RouteMessage::default();
+        message.header = RouteHeader {
+            address_family: family(to),
+            destination_prefix_length: prefix,
+            table: if route.kind == RouteKind::Local { TABLE_LOCAL } else { RouteHeader::RT_TABLE_MAIN },
+            protocol: RouteProtocol::Static,
+            scope: match (route.kind, route.hops.first().and_then(|hop| hop.via)) {
+                (RouteKind::Local, _) => RouteScope::Host,
+                (RouteKind::Unicast, None) => RouteScope::Link,
+                _ => RouteScope::Universe,
+            },
+            kind: match route.kind {
+                RouteKind::Unicast => RouteType::Unicast,
+                RouteKind::Local => RouteType::Local,
+                RouteKind::Unreachable => RouteType::Unreachable,
+                RouteKind::Blackhole => RouteType::BlackHole,
+            },
+            ..RouteHeader::default()
+        };
+        if prefix > 0 {
+            message.attributes.push(RouteAttribute::Destination(to.into()));
+        }
+        if let [hop] = route.hops.as_slice() {
+            message.attributes.extend(hop.via.map(|via| RouteAttribute::Gateway(via.into())));
+            message.attributes.extend(index(&hop.interface)?.map(RouteAttribute::Oif));
+        } else if !route.hops.is_empty() {
+            let mut hops = Vec::new();
+            for hop in &route.hops {
+                let mut next = RouteNextHop::default();
+                next.interface_index = index(&hop.interface)?.unwrap_or(0);
+                next.attributes.extend(hop.via.map(|via| RouteAttribute::Gateway(via.into())));
+                hops.push(next);
+            }
+            message.attributes.push(RouteAttribute::MultiPath(hops));
+        }
+        message.attributes.extend(route.mtu.map(|mtu| RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)])));
+        self.create(format!("add the route to {to}/{prefix}"), RouteNetlinkMessage::NewRoute(message));
+        Ok(())
+    }
+
+    /// Answers neighbour solicitations for an address of another host.
+    pub(super) fn proxy(&mut self, address: IpAddr, index: u32) {
+        let mut message = NeighbourMessage::default();
+        message.header.family = family(address);
+        message.header.ifindex = index;
+        message.header.state = NeighbourState::Permanent;
+        message.header.flags = NeighbourFlags::Proxy;
+        message.attributes = vec![NeighbourAttribute::Destination(match address {
+            IpAddr::V4(address) => NeighbourAddress::Inet(address),
+            IpAddr::V6(address) => NeighbourAddress::Inet6(address),
+        })];
+        self.create(format!("answer for {address}"), RouteNetlinkMessage::NewNeighbour(message));
+    }
+
+    /// Sends everything and waits for every acknowledgement.
+    pub(super) fn commit(self) -> io::Result<()> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        // Without it an error carries the whole request back. Only a matter of space.
+        let _ = socket.set_cap_ack(true);
+        for chunk in self.0.chunks(CHUNK) {
+            send_chunk(&socket, chunk)?;
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, what: String, message: RouteNetlinkMessage) {
+        self.0.push((what, message, NLM_F_CREATE | NLM_F_EXCL));
+    }
+
+    fn change(&mut self, what: String, message: RouteNetlinkMessage) {
+        self.0.push((what, message, 0));
+    }
+}
+
+/// The table of local addresses (`RT_TABLE_LOCAL`, `linux/rtnetlink.h`).
+const TABLE_LOCAL: u8 = 255;
+
+fn send_chunk(socket: &Socket, chunk: &[(String, RouteNetlinkMessage, u16)]) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for (sequence, (_, message, flags)) in (0..).zip(chunk) {
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        header.sequence_number = sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message.clone()));
+        message.finalize();
+        let start = bytes.len();
+        bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+        message.serialize(&mut bytes[start..]);
+    }
+    socket.send(&bytes, 0)?;
+
+    let mut missing = chunk.len();
+    let mut first_error = None;
+    while missing > 0 {
+        let mut answers = Vec::with_capacity(64 * 1024);
+        socket.recv(&mut answers, 0)?;
+        let mut rest = answers.as_slice();
+        while !rest.is_empty() {
+            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+            let length = usize::try_from(answer.header.length).unwrap_or(usize::MAX).next_multiple_of(4).max(16);
+            rest = rest.get(length..).unwrap_or_default();
+            let NetlinkPayload::Error(error) = answer.payload else { continue };
+            missing -= 1;
+            if error.code.is_some() && first_error.is_none() {
+                let what = usize::try_from(answer.header.sequence_number).ok().and_then(|at| chunk.get(at));
+                let what = what.map_or("a request", |(what, _, _)| what.as_str());
+                let error = error.to_io();
+                first_error = Some(io::Error::new(error.kind(), format!("{what}: {error}")));
+            }
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+fn veth_attributes(end: &VethEnd<'_>) -> Vec<LinkAttribute> {
+    vec![
+        LinkAttribute::IfName(end.name.to_owned()),
+        LinkAttribute::Mtu(end.mtu),
+        LinkAttribute::Address(end.address.to_vec()),
+        LinkAttribute::NetNsPid(end.pid),
+    ]
+}
+
+const fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
+}
