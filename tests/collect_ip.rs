@@ -1,4 +1,5 @@
 //! What the collectors say, against what iproute2 says, in a network namespace made for it.
+#![expect(clippy::print_stdout, reason = "a test says what it skipped and how much it compared")]
 
 use pathvet::collect::{self, RouteQuery, Routing};
 use pathvet::host::ThisHost;
@@ -6,6 +7,7 @@ use pathvet_checks::evidence::{Host, Link, Neighbour, Route};
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
@@ -401,16 +403,16 @@ fn the_route_used_is_the_kernels() {
         }
         let mut question = query.dst.to_string();
         if let Some(source) = query.source {
-            question.push_str(&format!(" from {source}"));
+            let _ = write!(question, " from {source}");
         }
         if query.oif.is_some() {
             question.push_str(" oif v1");
         }
         if query.mark != 0 {
-            question.push_str(&format!(" mark {}", query.mark));
+            let _ = write!(question, " mark {}", query.mark);
         }
         if query.tos != 0 {
-            question.push_str(&format!(" tos {:#x}", query.tos));
+            let _ = write!(question, " tos {:#x}", query.tos);
         }
         let Some(theirs) = route_get(&question, false) else { continue };
         let fib = route_get(&question, true).expect("the entry");

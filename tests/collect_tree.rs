@@ -73,6 +73,7 @@ fn bond_port(state: BondPortState, mii: MiiStatus, aggregator: u16, partner: u8)
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of devices")]
 fn links() -> Vec<u8> {
     use LinkAttribute::{Controller, Link as Lower, MaxMtu, MinMtu, Mtu};
     let ether = LinkLayerType::Ether;
@@ -362,8 +363,8 @@ fn tree_files(root: &Path) -> BTreeMap<String, Vec<u8>> {
 fn the_committed_tree_is_what_the_generator_writes() {
     let directory = tempfile::tempdir().expect("a directory");
     let recorder = Recorder::new(&Made, directory.path(), taken()).expect("a recorder");
-    let recorded = collect::host(&recorder, taken());
-    let (_, gaps) = collect::Routing::new(&recorder, recorded.links.as_deref().expect("links"));
+    let live = collect::host(&recorder, taken());
+    let (_, gaps) = collect::Routing::new(&recorder, live.links.as_deref().expect("links"));
     assert!(gaps.is_empty(), "{gaps:?}");
     recorder.finish().expect("a whole recording");
     let files = tree_files(directory.path());
@@ -380,7 +381,7 @@ fn the_committed_tree_is_what_the_generator_writes() {
     assert_eq!(files.keys().collect::<Vec<_>>(), committed.keys().collect::<Vec<_>>());
     assert!(files == committed, "PATHVET_UPDATE=1 writes the tree anew");
     let tree = collect::host(&Tree::open(directory.path()).expect("a tree"), jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(tree, recorded, "the same evidence, and of the same moment");
+    assert_eq!(tree, live, "the same evidence, and of the same moment");
 }
 
 fn get<'a>(host: &'a evidence::Host, name: &str) -> &'a Link {
@@ -522,7 +523,7 @@ fn empty_and_odd_trees_are_gaps() {
 
     // Every file of a good tree in turn empty, a mebibyte of noise, too large, a directory, a link to nowhere, a pipe.
     let good = tree_files(Path::new(BOND_TREE));
-    let spoils: [&dyn Fn(&Path, &[u8]); 6] = [
+    let spoils: [Spoil<'_>; 6] = [
         &|place, _| std::fs::write(place, []).expect("written"),
         &|place, _| std::fs::write(place, vec![0xa5; 1 << 20]).expect("written"),
         &|place, _| std::fs::File::create(place).and_then(|file| file.set_len(5 << 20)).expect("written"),
@@ -550,6 +551,8 @@ fn empty_and_odd_trees_are_gaps() {
     }
     println!("{trees} spoiled trees, no panic");
 }
+
+type Spoil<'a> = &'a dyn Fn(&Path, &[u8]);
 
 /// A generator of numbers (xorshift64*, Vigna 2016), so that every run does the same.
 struct Random(u64);
