@@ -18,6 +18,8 @@ mod list;
 mod output;
 mod plan;
 mod probe;
+mod vet;
+mod watch;
 
 use crate::error::{Error, printable, writeln_stderr};
 use clap::builder::TypedValueParser;

@@ -1,7 +1,9 @@
 //! `pathvet check`: collect, judge and report in one run.
 
+use super::gather::Watch;
 use super::output::{Outputs, Sink, print, use_color};
 use super::request::{Request, remark};
+use super::watch::OnStderr;
 use super::{CheckArgs, Outcome, gather, judge};
 use crate::error::Error;
 use std::io::IsTerminal;
@@ -20,7 +22,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     if !args.report.quiet {
         remark(args.judging.expect, request.plan.as_ref(), use_color(args.report.color, std::io::stderr().is_terminal()));
     }
-    let evidence = gather::gather(&request, None)?;
+    let mut progress = OnStderr::new();
+    let evidence = gather::gather(&request, None, Watch { observer: &mut progress, ladder_only: false })?;
+    drop(progress);
     if let Some(save) = save {
         save.write(&gather::to_json(&evidence)?)?;
     }

@@ -1,7 +1,9 @@
 //! `pathvet collect`: the evidence alone.
 
+use super::gather::Watch;
 use super::output::{Sink, print};
 use super::request::Request;
+use super::watch::OnStderr;
 use super::{CollectArgs, Outcome, gather};
 use crate::error::Error;
 
@@ -12,7 +14,9 @@ pub(super) fn run(args: &CollectArgs) -> Result<Outcome, Error> {
     }
     request.confirm(&args.targets, args.probing.yes)?;
     let sink = args.out.as_deref().map(Sink::open).transpose()?;
-    let evidence = gather::gather(&request, args.record.as_deref())?;
+    let mut progress = OnStderr::new();
+    let evidence = gather::gather(&request, args.record.as_deref(), Watch { observer: &mut progress, ladder_only: false })?;
+    drop(progress);
     let text = gather::to_json(&evidence)?;
     match sink {
         Some(sink) => sink.write(&text)?,

@@ -2,10 +2,12 @@
 
 use super::request::{Probing, Request};
 use super::target::{Source, Target};
+use super::vet::{Vetting, vet};
 use crate::collect::{self, EVIDENCE_LIMIT};
 use crate::error::{Bug, Error, InputError, Lines, OutputError, Problem};
 use crate::host::{self, Recorder, ThisHost, Tree};
 use crate::plan::{Elsewhere, Local, Plan, PlannedPath};
+use crate::probe::Observer;
 use crate::resolve;
 use pathvet_checks::evidence::{Asked, Evidence, Host, Path, SCHEMA, merge};
 use pathvet_checks::size::Family;
@@ -38,20 +40,28 @@ pub(crate) struct Wanted {
     pub(crate) addresses: Option<Result<Vec<IpAddr>, String>>,
 }
 
+/// Who watches a run, and how much of it is wanted.
+pub(crate) struct Watch<'a> {
+    /// Told about every step.
+    pub(crate) observer: &'a mut dyn Observer,
+    /// Only the ladder of each path.
+    pub(crate) ladder_only: bool,
+}
+
 /// Collects and probes. `record` keeps every fact that was read as a tree.
 ///
 /// # Errors
 /// A file that the plan names cannot be read, or the tree cannot be read or written. What the world refuses is in the evidence.
-pub(crate) fn gather(request: &Request, record: Option<&Folder>) -> Result<Evidence, Error> {
+pub(crate) fn gather(request: &Request, record: Option<&Folder>, watch: Watch<'_>) -> Result<Evidence, Error> {
     let taken = super::now();
     let files = request.plan.as_ref().map(files_of).transpose()?.unwrap_or_default();
     let facts = match &request.root {
         Some(root) => {
             let tree = Tree::open(root)
                 .map_err(|error| InputError::one(&root.display().to_string(), format!("cannot be read: {error}")))?;
-            gather_from(&tree, request, record, &files, taken)?
+            gather_from(&tree, request, record, &files, watch, taken)?
         }
-        None => gather_from(&ThisHost, request, record, &files, taken)?,
+        None => gather_from(&ThisHost, request, record, &files, watch, taken)?,
     };
     let mut evidence = facts;
     for file in files {
@@ -66,21 +76,35 @@ fn gather_from(
     request: &Request,
     record: Option<&Folder>,
     files: &[Evidence],
+    watch: Watch<'_>,
     taken: jiff::Timestamp,
 ) -> Result<Evidence, Error> {
-    let Some(folder) = record else { return Ok(gather_all(source, request, files, taken)) };
+    let Some(folder) = record else { return Ok(gather_all(source, request, files, watch, taken)) };
     let recorder = Recorder::new(source, folder, taken).map_err(|error| OutputError::new("create", folder, error))?;
-    let evidence = gather_all(&recorder, request, files, taken);
+    let evidence = gather_all(&recorder, request, files, watch, taken);
     recorder.finish().map_err(|error| OutputError::new("write", folder, error))?;
     Ok(evidence)
 }
 
 /// The facts of one host and its paths.
-fn gather_all(source: &dyn host::Host, request: &Request, files: &[Evidence], taken: jiff::Timestamp) -> Evidence {
+fn gather_all(
+    source: &dyn host::Host,
+    request: &Request,
+    files: &[Evidence],
+    watch: Watch<'_>,
+    taken: jiff::Timestamp,
+) -> Evidence {
     let mut host = collect::host(source, taken);
     let (wanted, elsewhere) = wanted(request, &host, files, taken);
     let mut paths = if source.live() && request.root.is_none() {
-        probe(&request.probing, source, &mut host, &wanted, taken)
+        let Watch { observer, ladder_only } = watch;
+        vet(
+            Vetting { probing: &request.probing, expect: &request.expect, ladder_only, observer },
+            source,
+            &mut host,
+            &wanted,
+            taken,
+        )
     } else {
         let refuse =
             |wanted: &Wanted| unprobed(&host.name, wanted, taken, "a recorded tree was read, from which nothing can be sent");
@@ -225,13 +249,8 @@ fn gateways(host: &Host, family: Option<Family>) -> Vec<IpAddr> {
     routes.into_iter().filter(|(number, ..)| families.insert(*number)).map(|(.., gateway)| gateway).collect()
 }
 
-/// Probes every wanted path, and samples the counters of this host's interfaces around it.
-fn probe(_probing: &Probing, _source: &dyn host::Host, host: &mut Host, wanted: &[Wanted], taken: jiff::Timestamp) -> Vec<Path> {
-    wanted.iter().map(|wanted| unprobed(&host.name, wanted, taken, "nothing was sent")).collect()
-}
-
 /// A path of which only is known why nothing was sent.
-fn unprobed(from: &str, wanted: &Wanted, taken: jiff::Timestamp, why: &str) -> Path {
+pub(super) fn unprobed(from: &str, wanted: &Wanted, taken: jiff::Timestamp, why: &str) -> Path {
     let mut path = Path::new(from, &wanted.to, taken);
     path.network.clone_from(&wanted.network);
     path.asked = wanted.asked;
