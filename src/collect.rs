@@ -46,12 +46,6 @@ pub fn host(host: &dyn Host, now: Timestamp) -> evidence::Host {
     found
 }
 
-/// The neighbour tables alone, of a host whose links are known.
-#[must_use]
-pub fn neighbours_of(host: &dyn Host, known: &[evidence::Link]) -> (Option<Vec<evidence::Neighbour>>, Vec<Gap>) {
-    neighbours(host, &links::names(known))
-}
-
 fn take<T>((table, more): (Option<T>, Vec<Gap>), gaps: &mut Vec<Gap>) -> Option<T> {
     gaps.extend(more);
     table

@@ -84,7 +84,7 @@ pub(super) fn vet(
     let clock = Instant::now();
     let after = RefCell::new(None);
     let read_neighbours = || {
-        let (table, _) = collect::neighbours_of(source, &links);
+        let (table, _) = collect::neighbours(source, &links);
         after.replace(table.clone());
         table.unwrap_or_default()
     };
