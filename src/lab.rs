@@ -17,18 +17,19 @@ pub use host::{COMMAND, lab_host_main};
 
 use crate::sys::ns;
 use host::OWN_PROGRAM;
-use network::{Network, Rules};
+use network::Rules;
 use protocol::{Answer, Built, Failure, Order, read_line, write_line};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufReader};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use thiserror::Error;
+use topologies::{Family, Scene, Topology};
 
 /// A network that runs.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub struct Lab {
     program: PathBuf,
     built: Built,
     first: String,
+    scene: Scene,
     control: Mutex<BufReader<UnixStream>>,
     keeper: Option<JoinHandle<()>>,
 }
@@ -92,19 +94,28 @@ pub enum LabError {
 }
 
 impl Lab {
-    /// Builds a network; when this returns, packets pass.
+    /// Builds a topology; when this returns, packets pass.
     ///
     /// # Errors
     /// [`LabError::Forbidden`] where user namespaces are not allowed, else what went wrong where.
-    pub fn start(network: &Network) -> Result<Self, LabError> {
-        Self::start_with(Path::new(OWN_PROGRAM), network)
+    pub fn start(topology: &Topology, family: Family) -> Result<Self, LabError> {
+        Self::build(Path::new(OWN_PROGRAM), topology.scene(family))
     }
 
     /// The same with another copy of pathvet for the hosts. A test's own program is not pathvet, so tests name it.
     ///
     /// # Errors
     /// As [`Lab::start`].
-    pub fn start_with(program: &Path, network: &Network) -> Result<Self, LabError> {
+    pub fn start_with(program: &Path, topology: &Topology, family: Family) -> Result<Self, LabError> {
+        Self::build(program, topology.scene(family))
+    }
+
+    /// Builds a scene that the caller may have changed, such as its seed.
+    ///
+    /// # Errors
+    /// As [`Lab::start`].
+    pub fn build(program: &Path, scene: Scene) -> Result<Self, LabError> {
+        let network = &scene.network;
         let process = |what| move |source| LabError::Process { what, source };
         let first = network.hosts.first().map(|host| host.name.clone()).unwrap_or_default();
         let (ours, theirs) = UnixStream::pair().map_err(process("make a socket pair"))?;
@@ -133,6 +144,7 @@ impl Lab {
             program: program.to_owned(),
             built: Built { pids: std::collections::BTreeMap::new(), user_namespace: false },
             first,
+            scene,
             control: Mutex::new(control),
             keeper: Some(keeper),
         };
@@ -176,6 +188,18 @@ impl Lab {
     /// As [`Lab::run`].
     pub fn run_without_rights(&self, host: &str, argv: &[impl AsRef<OsStr>]) -> Result<Output, LabError> {
         output(self.command_without_rights(host, argv)?)
+    }
+
+    /// The address to vet; none: `pathvet check` alone.
+    #[must_use]
+    pub fn target(&self) -> Option<IpAddr> {
+        self.scene.target
+    }
+
+    /// What is built, and what is right about it.
+    #[must_use]
+    pub fn scene(&self) -> &Scene {
+        &self.scene
     }
 
     /// The host on which pathvet runs.
@@ -291,4 +315,23 @@ fn forbidding(read: impl Fn(&str) -> Option<String>) -> (String, String) {
 /// Keeps Ctrl-C from the process that holds a lab while a program in it has the terminal: that program ends first.
 pub fn hold_interrupts() {
     ns::hold_interrupts();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::forbidding;
+
+    #[test]
+    fn the_forbidding_setting_is_named() {
+        let only = |name: &'static str, value: &'static str| move |key: &str| (key == name).then(|| format!("{value}\n"));
+        for (key, value, remedy) in [
+            ("kernel.unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+            ("kernel.apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+            ("user.max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
+        ] {
+            assert_eq!(forbidding(only(key, value)), (format!("{key} is {value}"), remedy.to_owned()));
+        }
+        assert!(forbidding(only("kernel.unprivileged_userns_clone", "1")).0.contains("seccomp"));
+        assert!(forbidding(|_| None).0.contains("seccomp"));
+    }
 }

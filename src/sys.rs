@@ -4,3 +4,5 @@ pub mod ethtool;
 pub mod frame;
 pub mod ns;
 pub mod offload;
+pub mod signal;
+pub mod socket;

@@ -1,6 +1,6 @@
 //! `pathvet generate`: the man pages in `man/` are current and well-formed, schemas and completions can be used.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skipped")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use assert_cmd::cargo_bin_cmd;
 use std::collections::BTreeMap;
@@ -44,6 +44,13 @@ fn a_formatter_has_nothing_to_say() {
             }
         }
     }
+}
+
+#[test]
+fn the_plan_of_the_manual_is_a_plan() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/pathvet-plan.5")).unwrap();
+    let plan = page.split(".Bd -literal\n").nth(1).and_then(|rest| rest.split(".Ed\n").next()).unwrap();
+    cargo_bin_cmd!("pathvet").args(["plan", "lint", "-"]).write_stdin(plan).assert().code(0);
 }
 
 #[test]

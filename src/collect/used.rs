@@ -9,7 +9,7 @@ use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use pathvet_checks::evidence::{Gap, Link, RouteUsed};
 use pathvet_checks::wire::nla;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 
@@ -49,6 +49,7 @@ pub struct Routing {
     rules4: Vec<Rule>,
     rules6: Vec<Rule>,
     tables: BTreeMap<u32, String>,
+    addresses: BTreeSet<IpAddr>,
     uid: Option<u32>,
 }
 
@@ -74,8 +75,9 @@ impl Routing {
         let (rules6, more) = rules::rules(host, AddressFamily::Inet6);
         gaps.extend(more);
         let tables = rules::table_names(host);
+        let addresses = links.iter().flat_map(|link| &link.addresses).map(|address| address.local).collect();
         let uid = host.live().then(|| rustix::process::getuid().as_raw());
-        (Self { names: super::links::names(links), vrfs, vrf_of, rules4, rules6, tables, uid }, gaps)
+        (Self { names: super::links::names(links), vrfs, vrf_of, rules4, rules6, tables, addresses, uid }, gaps)
     }
 
     /// The index of an interface.
@@ -124,7 +126,7 @@ pub fn routes_used(host: &dyn Host, routing: &Routing, queries: &[RouteQuery]) -
     let answers = host.netlink_many(libc::NETLINK_ROUTE, &requests);
     let used = |(query, pair): (&RouteQuery, &[io::Result<Vec<u8>>])| {
         let [plain, matched] = pair else { return Err(gap::malformed("routes", PLACE, "no answer")) };
-        answer(host, routing, query, plain, matched)
+        answer(routing, query, plain, matched)
     };
     queries.iter().zip(answers.chunks(2)).map(used).collect()
 }
@@ -154,7 +156,6 @@ fn request(query: &RouteQuery, fib_match: bool) -> Vec<u8> {
 }
 
 fn answer(
-    host: &dyn Host,
     routing: &Routing,
     query: &RouteQuery,
     plain: &io::Result<Vec<u8>>,
@@ -162,7 +163,7 @@ fn answer(
 ) -> Result<RouteUsed, Gap> {
     let plain = match plain {
         Ok(bytes) => fact(bytes)?,
-        Err(error) => return refused(host, query, error),
+        Err(error) => return refused(routing, query, error),
     };
     // An older kernel ignores RTM_F_FIB_MATCH and gives the same cloned route again (IPv4).
     let matched = matched.as_ref().ok().and_then(|bytes| fact(bytes).ok()).filter(|fact| fact.family == 6 || !fact.cloned);
@@ -196,22 +197,18 @@ fn fact(bytes: &[u8]) -> Result<Fact, Gap> {
 }
 
 /// The kernel's refusals (`fib_props` in `net/ipv4/fib_semantics.c`, `ip6_rt_type_to_error`) as kinds of routes.
-fn refused(host: &dyn Host, query: &RouteQuery, error: &io::Error) -> Result<RouteUsed, Gap> {
+fn refused(routing: &Routing, query: &RouteQuery, error: &io::Error) -> Result<RouteUsed, Gap> {
+    // The kernel has the same errors for a source that is not this host's (`ip_route_output_key_hash_rcu`).
+    if let Some(source) = query.source.filter(|source| !source.is_loopback() && !routing.addresses.contains(source)) {
+        let mut gap = gap::from_error("routes", PLACE, error);
+        gap.detail = format!("{source} is not an address of this host");
+        return Err(gap);
+    }
     let kind = match error.raw_os_error() {
         Some(libc::ENETUNREACH | libc::EAGAIN) => "none",
         Some(libc::EHOSTUNREACH) => "unreachable",
         Some(libc::EACCES) => "prohibit",
-        Some(libc::EINVAL) => {
-            // A source that is not this host's gives the same error as a black hole: without it the kernel tells them apart.
-            let bare = RouteQuery { source: None, ..*query };
-            if query.source.is_some() && host.netlink(libc::NETLINK_ROUTE, &request(&bare, false)).is_ok() {
-                let mut gap = gap::from_error("routes", PLACE, error);
-                gap.detail =
-                    format!("{} is not an address of this host", query.source.map(|ip| ip.to_string()).unwrap_or_default());
-                return Err(gap);
-            }
-            "blackhole"
-        }
+        Some(libc::EINVAL) => "blackhole",
         _ => return Err(gap::from_error("routes", PLACE, error)),
     };
     Ok(RouteUsed { kind: kind.into(), ..RouteUsed::default() })

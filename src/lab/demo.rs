@@ -47,11 +47,11 @@ impl Demo {
     /// See [`DemoError`].
     pub fn run(&self, out: &mut impl Write) -> Result<u8, DemoError> {
         let topology = self.topology()?;
-        let scene = topology.scene(self.family);
-        let lab = Lab::start(&scene.network)?;
+        let lab = Lab::start(topology, self.family)?;
+        let scene = lab.scene();
         let mut argv = vec!["pathvet".to_owned(), "check".to_owned()];
         argv.extend(scene.target.map(|target| target.to_string()));
-        writeln!(out, "{}\n{}\n", describe(topology, &scene), argv.join(" ").replace("pathvet", "node1$ pathvet"))
+        writeln!(out, "{}\n{}\n", describe(topology, scene), argv.join(" ").replace("pathvet", "node1$ pathvet"))
             .and_then(|()| out.flush())
             .map_err(DemoError::Output)?;
 

@@ -270,6 +270,7 @@ impl Site {
         for (_, end) in network.ends_of(name) {
             offload::turn_off(control.as_fd(), &end.interface).map_err(failed("turn offloads off"))?;
         }
+        write_settings(name, &host.interface_sysctls)?;
         let mut batch = Batch::default();
         let index = |interface: &str| indexes.get(interface).copied().unwrap_or(0);
         batch.up("lo", 1);
@@ -361,12 +362,17 @@ fn prepare(parent: u32, network: &Network, name: &str, kinds: Kinds) -> Result<(
     // Without them the host still works: sysfs shows the machine's interfaces, and names are not resolved.
     let _ = ns::mount_sysfs(Path::new("/sys"));
     let _ = write_hosts_file(network);
-    for (key, value) in &host.sysctls {
+    write_settings(name, &host.sysctls)
+}
+
+/// Writes files under /proc/sys, where the parts of net/ belong to the network namespace of whoever opens them.
+fn write_settings(host: &str, settings: &[(String, String)]) -> Result<(), Failure> {
+    for (key, value) in settings {
         let path = Path::new("/proc/sys").join(key);
         match fs::write(&path, value) {
             // Not every kernel has bridge-nf-call-*, and then nothing needs turning off.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            result => result.map_err(failed(&format!("set {}", path.display())))?,
+            result => result.map_err(|error| failure(host, &format!("set {}", path.display()), &error))?,
         }
     }
     Ok(())
@@ -391,21 +397,14 @@ fn write_hosts_file(network: &Network) -> io::Result<()> {
 
 /// Creates every cable, each end where it belongs.
 fn lay_cables(network: &Network, pid_of: impl Fn(&str) -> u32) -> io::Result<()> {
-    let mut next: BTreeMap<&str, u32> = BTreeMap::new();
     let mut batch = Batch::default();
+    let mut indexes = FIRST_INDEX..;
     for cable in &network.cables {
         let ends = cable.ends.each_ref().map(|end| {
-            let index = next.entry(&end.host).or_insert(FIRST_INDEX);
+            let index = indexes.next().unwrap_or(0);
             let place = network.hosts.iter().position(|host| host.name == end.host).unwrap_or(0);
-            let veth = VethEnd {
-                name: &end.interface,
-                index: *index,
-                mtu: end.mtu,
-                address: hardware_address(place, *index),
-                pid: pid_of(&end.host),
-            };
-            *index += 1;
-            veth
+            let address = hardware_address(place, index);
+            VethEnd { name: &end.interface, index, mtu: end.mtu, address, pid: pid_of(&end.host) }
         });
         batch.veth(ends.each_ref());
     }
@@ -414,17 +413,16 @@ fn lay_cables(network: &Network, pid_of: impl Fn(&str) -> u32) -> io::Result<()>
 
 /// A locally administered address that tells the host and the interface: the same in every run.
 fn hardware_address(host: usize, index: u32) -> [u8; 6] {
-    let [.., host_high, host_low] = host.to_be_bytes();
-    let [.., index_low] = index.to_be_bytes();
-    [0x02, 0x70, 0x76, host_high, host_low, index_low]
+    let [.., host] = host.to_be_bytes();
+    let [.., index_high, index_low] = index.to_be_bytes();
+    [0x02, 0x70, 0x76, host, index_high, index_low]
 }
 
-/// Indexes of a host's interfaces: cables first, then bridges and tunnels.
+/// Indexes of a host's interfaces.
 fn indexes(network: &Network, host: &Host) -> Indexes {
     let mut indexes: Indexes = network.ends_of(&host.name).map(|(index, end)| (end.interface.clone(), index)).collect();
     let made = host.bridges.iter().map(|bridge| &bridge.name).chain(host.vxlans.iter().map(|vxlan| &vxlan.name));
-    let first = FIRST_INDEX + u32::try_from(indexes.len()).unwrap_or(0);
-    indexes.extend((first..).zip(made).map(|(index, name)| (name.clone(), index)));
+    indexes.extend((network.first_free_index()..).zip(made).map(|(index, name)| (name.clone(), index)));
     indexes.insert("lo".to_owned(), 1);
     indexes
 }

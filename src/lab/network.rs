@@ -28,6 +28,8 @@ pub struct Host {
     pub name: String,
     /// Files under /proc/sys, with `/` between the parts, and what is written to them before any interface exists.
     pub sysctls: Vec<(String, String)>,
+    /// The same for settings of one interface, written once its cables are there.
+    pub interface_sysctls: Vec<(String, String)>,
     /// Bridges.
     pub bridges: Vec<Bridge>,
     /// VXLAN interfaces.
@@ -219,9 +221,19 @@ pub struct Prime {
 }
 
 impl Network {
-    /// The interfaces of one host that are ends of cables: index and end. The index is the interface's in that host.
+    /// The interfaces of one host that are ends of cables, each with its index.
+    ///
+    /// No two interfaces of a network have the same index, although the kernel would allow it in two namespaces: it reports a
+    /// carrier at once only where a veth's index is not that of its peer (`linkwatch_urgent_event`, `net/core/link_watch.c`),
+    /// and up to a second later otherwise.
     pub fn ends_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = (u32, &'a End)> {
-        (FIRST_INDEX..).zip(self.cables.iter().flat_map(|cable| &cable.ends).filter(move |end| end.host == host))
+        (FIRST_INDEX..).zip(self.cables.iter().flat_map(|cable| &cable.ends)).filter(move |(_, end)| end.host == host)
+    }
+
+    /// The first index that no end of a cable has; bridges and tunnels have those from here on.
+    #[must_use]
+    pub fn first_free_index(&self) -> u32 {
+        u32::try_from(self.cables.len()).map_or(FIRST_INDEX, |cables| FIRST_INDEX + 2 * cables)
     }
 }
 

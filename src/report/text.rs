@@ -177,7 +177,7 @@ impl<'v> Page<'v> {
             if word.chunk && keep {
                 let whole = chunk_width(&words[index..]);
                 chunk_fits = whole <= limit.saturating_sub(rest);
-                turn = !fresh && chunk_fits && column + word.gap + whole > limit || turn && !chunk_fits;
+                turn = !fresh && column + word.gap + whole > limit;
             } else if keep && chunk_fits {
                 turn = false;
             }

@@ -1,4 +1,4 @@
-//! The Markdown that the documentation of checks uses, as roff: headings, paragraphs, bullets, term lists and code blocks.
+//! The Markdown that the documentation of checks uses, as roff: headings, paragraphs, lists, terms and code blocks.
 
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
@@ -21,13 +21,14 @@ pub(super) fn append(roff: &mut Roff, text: &str, sections: bool) {
             } else {
                 roff.control("SS", [title]);
             }
-        } else if let Some(item) = bullet(bare) {
+        } else if let Some((mark, item)) = item(bare) {
             let mut item = item.to_owned();
             while let Some(more) = lines.next_if(|next| continues(next)) {
                 item.push('\n');
                 item.push_str(more.trim());
             }
-            roff.control("IP", ["\\(bu", "2"]);
+            let indent = if mark == "\\(bu" { "2" } else { "4" };
+            roff.control("IP", [mark, indent]);
             roff.text(inline(&item));
         } else {
             paragraph(roff, bare, &mut lines);
@@ -59,7 +60,7 @@ fn paragraph<'a>(roff: &mut Roff, first: &str, lines: &mut std::iter::Peekable<i
 /// The line goes on with what the line before it said.
 fn continues(line: &str) -> bool {
     let bare = line.trim();
-    !bare.is_empty() && heading(bare).is_none() && bullet(bare).is_none() && !bare.starts_with("```") && !bare.starts_with(": ")
+    !bare.is_empty() && heading(bare).is_none() && item(bare).is_none() && !bare.starts_with("```") && !bare.starts_with(": ")
 }
 
 fn heading(line: &str) -> Option<(usize, &str)> {
@@ -68,8 +69,14 @@ fn heading(line: &str) -> Option<(usize, &str)> {
     (1..=6).contains(&level).then(|| title.strip_prefix(' ').map(|title| (level, title.trim()))).flatten()
 }
 
-fn bullet(line: &str) -> Option<&str> {
-    line.strip_prefix("- ").or_else(|| line.strip_prefix("* "))
+/// The mark of a list item and its text: a bullet, or `1.` as it stands.
+fn item(line: &str) -> Option<(&str, &str)> {
+    if let Some(text) = line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")) {
+        return Some(("\\(bu", text));
+    }
+    let (mark, text) = line.split_once(' ')?;
+    let number = mark.strip_suffix('.')?;
+    (!number.is_empty() && number.len() < 3 && number.bytes().all(|c| c.is_ascii_digit())).then_some((mark, text))
 }
 
 fn block(roff: &mut Roff, code: &[&str]) {
@@ -130,6 +137,12 @@ mod tests {
         let wanted = ".SS Head\n.PP\nOne \\fBa\\-b\\fR and \\fItwo\\fR,\n\\fBthree\\fR.\n.IP \\(bu 2\nitem\ngoes on\n.IP \\(bu 2\nnext\n\
                       .TP\n\\fB0\\fR\nall is well,\nreally\n.PP\n.RS 4\n.nf\nping \\-M do\n.sp\n\\&.x\n.fi\n.RE\n";
         assert_eq!(roff(text), wanted);
+    }
+
+    #[test]
+    fn numbers_stand_as_they_are() {
+        assert_eq!(roff("1. one\n   more\n2. two"), ".IP 1. 4\none\nmore\n.IP 2. 4\ntwo\n");
+        assert_eq!(roff("below 1280 is FAIL (RFC\n8200 section 5)."), ".PP\nbelow 1280 is FAIL (RFC\n8200 section 5).\n");
     }
 
     #[test]

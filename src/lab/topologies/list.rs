@@ -33,7 +33,7 @@ pub const ALL: &[Topology] = &[
     normal("loss-40-cut", "silent cut above 9198, and 40 % lost each way", |f| loss_cut(f, 40)),
     normal("policer-packets", "a policer passes 100 packets a second", policer_packets),
     normal("policer-bytes", "a policer passes a million bytes a second", policer_bytes),
-    normal("icmp-large-filtered", "a firewall drops ICMP above 1024 bytes; UDP and TCP pass", icmp_large_filtered),
+    normal("icmp-large-filtered", "a firewall drops large ICMP, above 1024 bytes; UDP and TCP pass", icmp_large_filtered),
     normal("echo-filtered", "a firewall drops echo; the path is clean", |f| echo_filtered(f, 9000, None)),
     normal("echo-filtered-cut", "a firewall drops echo, and a silent cut above 9198", |f| echo_filtered(f, 9600, Some(9198))),
     normal("mute", "the target resolves, and nothing else ever comes back", mute),
@@ -232,8 +232,10 @@ fn policer_bytes(family: Family) -> Scene {
     Builder::pair(family, [9000, 9000], rules, Rules::default()).scene(near(family, 2), POLICED)
 }
 
+/// In IPv6 the limit is 1280: errors are as long as that, and a firewall that drops them leaves no UDP method either.
 fn icmp_large_filtered(family: Family) -> Scene {
-    let rules = Rules { drop: vec![Filter::IcmpAbove(1024)], ..Rules::default() };
+    let limit = if family == Family::V4 { 1024 } else { 1280 };
+    let rules = Rules { drop: vec![Filter::IcmpAbove(limit)], ..Rules::default() };
     let net = Builder::pair(family, [9000, 9000], rules.clone(), rules);
     net.scene(near(family, 2), Expect { culprit: Held::Any, ..fine(9000) })
 }
@@ -373,12 +375,16 @@ fn proxy_arp(family: Family) -> Scene {
     net.on_link("r1", near(family, 2), "eth1");
     net.on_link("node2", far(family, 254), "eth0");
     net.default_route("node2", far(family, 254));
-    match family {
-        Family::V4 => net.host("r1").sysctls.push(("net/ipv4/conf/default/proxy_arp".to_owned(), "1".to_owned())),
-        Family::V6 => {
-            net.host("r1").sysctls.push(("net/ipv6/conf/default/proxy_ndp".to_owned(), "1".to_owned()));
-            net.host("r1").proxies.push((near(family, 2), "eth0".to_owned()));
-        }
+    // A proxy waits up to 0.8 s before it answers; nobody here competes with it.
+    let (proxy, delay) = match family {
+        Family::V4 => ("net/ipv4/conf/default/proxy_arp", "net/ipv4/neigh/eth0/proxy_delay"),
+        Family::V6 => ("net/ipv6/conf/default/proxy_ndp", "net/ipv6/neigh/eth0/proxy_delay"),
+    };
+    let r1 = net.host("r1");
+    r1.sysctls.push((proxy.to_owned(), "1".to_owned()));
+    r1.interface_sysctls.push((delay.to_owned(), "0".to_owned()));
+    if family == Family::V6 {
+        r1.proxies.push((near(family, 2), "eth0".to_owned()));
     }
     // It counts as routed, and the router says what passes.
     net.scene(near(family, 2), ROUTED)
