@@ -3,3 +3,4 @@
 pub mod frame;
 pub mod ns;
 pub mod offload;
+pub mod ring;

@@ -5,8 +5,8 @@
 //! started it ends, so nothing is left behind.
 
 use super::forward::Running;
-use super::netlink::{Batch, Indexes, VethEnd};
-use super::network::{FIRST_INDEX, Host, Network};
+use super::netlink::{Batch, Indexes, VethEnd, Watch};
+use super::network::{FIRST_INDEX, Host, Network, WIDEST};
 use super::protocol::{Answer, Built, Failure, Order, read_line, write_line};
 use crate::sys::ns::{self, Kinds};
 use crate::sys::offload;
@@ -26,6 +26,9 @@ use std::time::Duration;
 pub(super) const OWN_PROGRAM: &str = "/proc/self/exe";
 /// The word that makes the command one of a lab's processes.
 pub const COMMAND: &str = "lab-host";
+
+/// How long a link may take to come up. It takes milliseconds, on a busy machine a second.
+const LINKS_UP: Duration = Duration::from_secs(20);
 
 /// The processes behind [`COMMAND`].
 const FIRST: &str = "first";
@@ -295,6 +298,11 @@ impl Site {
                 batch.address(address, index(&address.interface));
             }
         }
+        for neighbour in &host.neighbours {
+            let (owner, end) = &neighbour.owner;
+            let hardware = network.hardware_address(owner, end).unwrap_or_default();
+            batch.neighbour(neighbour.address, index(&neighbour.interface), hardware);
+        }
         for vxlan in &host.vxlans {
             batch.vxlan(vxlan, index(&vxlan.name));
         }
@@ -313,19 +321,22 @@ impl Site {
         for (address, interface) in &host.proxies {
             batch.proxy(*address, index(interface));
         }
+        let watch = Watch::start().map_err(failed("listen for links"))?;
         batch.commit().map_err(failed("configure"))?;
         for port in &host.listen {
             listen(*port).map_err(failed("listen"))?;
         }
-        let running = host
-            .forwarder
-            .as_ref()
-            .map(|forwarder| {
-                let place = network.hosts.iter().position(|host| host.name == name).unwrap_or(0) as u64;
-                Running::start(forwarder, index(&forwarder.left), index(&forwarder.right), network.seed.wrapping_add(place))
-            })
-            .transpose()
-            .map_err(failed("start the forwarder"))?;
+        let running = host.forwarder.as_ref().map(|forwarder| {
+            let place = network.hosts.iter().position(|host| host.name == name).unwrap_or(0) as u64;
+            let outer = network.cables.iter().flat_map(|cable| &cable.ends).filter(|end| end.mtu != WIDEST);
+            let widest = outer.map(|end| end.mtu).max().unwrap_or(WIDEST);
+            let seed = network.seed.wrapping_add(place);
+            Running::start(forwarder, index(&forwarder.left), index(&forwarder.right), widest, seed)
+        });
+        let running = running.transpose().map_err(failed("start the forwarder"))?;
+        // The other ends come up on their own hosts meanwhile.
+        let links = network.ends_of(name).map(|(index, _)| index).chain(host.vxlans.iter().map(|vxlan| index(&vxlan.name)));
+        watch.wait(links.collect(), LINKS_UP).map_err(failed("bring the links up"))?;
         Ok(Self { running })
     }
 
@@ -402,20 +413,12 @@ fn lay_cables(network: &Network, pid_of: impl Fn(&str) -> u32) -> io::Result<()>
     for cable in &network.cables {
         let ends = cable.ends.each_ref().map(|end| {
             let index = indexes.next().unwrap_or(0);
-            let place = network.hosts.iter().position(|host| host.name == end.host).unwrap_or(0);
-            let address = hardware_address(place, index);
+            let address = network.hardware_address(&end.host, &end.interface).unwrap_or_default();
             VethEnd { name: &end.interface, index, mtu: end.mtu, address, pid: pid_of(&end.host) }
         });
         batch.veth(ends.each_ref());
     }
     batch.commit()
-}
-
-/// A locally administered address that tells the host and the interface: the same in every run.
-fn hardware_address(host: usize, index: u32) -> [u8; 6] {
-    let [.., host] = host.to_be_bytes();
-    let [.., index_high, index_low] = index.to_be_bytes();
-    [0x02, 0x70, 0x76, host, index_high, index_low]
 }
 
 /// Indexes of a host's interfaces.

@@ -2,7 +2,7 @@
 
 use super::build::{Builder, answering, cut, far, lossy, near, prefix, rate, single, transit};
 use super::{Expect, Family, Held, Scene, Topology};
-use crate::lab::network::{Bridge, Filter, Hop, Prime, Route, RouteKind, Rules, TooBig, Vxlan};
+use crate::lab::network::{Bridge, Filter, Hop, Neighbour, Prime, Route, RouteKind, Rules, TooBig, Vxlan};
 use pathvet_checks::evidence::LimitKind;
 use pathvet_checks::report::{CulpritKind, Outcome};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -181,6 +181,9 @@ fn overlay(family: Family) -> Scene {
         host.bridges.push(Bridge { name: "br0".to_owned(), ports: vec!["port1".to_owned(), "vxlan0".to_owned()] });
         let (local, remote) = (underlay(n), underlay(3 - n));
         host.vxlans.push(Vxlan { name: "vxlan0".to_owned(), id: 70, local, remote, mtu: 9000 });
+        // The underlay has carried traffic before: nothing in the tunnel waits for ARP outside.
+        let owner = (format!("sw{}", 3 - n), "uplink".to_owned());
+        host.neighbours.push(Neighbour { address: remote, interface: "uplink".to_owned(), owner });
     }
     net.cable(("sw1", "uplink"), ("sw2", "uplink"), 9000);
     net.address("node1", "eth0", near(family, 1));
