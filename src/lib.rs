@@ -4,6 +4,7 @@
 //! This crate is everything that touches the world or is seen by the user; what thinks is in `pathvet_checks`.
 
 pub mod catalogue;
+pub mod child;
 pub mod cli;
 pub mod collect;
 pub mod error;

@@ -1,6 +1,74 @@
 //! The checks. This list is the whole registry, and its order is the order of the manual.
 
+pub(crate) mod link_errors;
+pub(crate) mod link_mtu;
+mod link_pause;
+mod link_state;
+mod path_corrupt;
+pub(crate) mod path_loss;
+pub(crate) mod path_mtu;
+pub(crate) mod path_reach;
+mod path_reverse;
+mod path_route;
+mod pmtu_cache;
+pub(crate) mod run;
+
 use crate::check::Check;
 
 /// Every check, in the order of the manual.
-pub const ALL: &[&dyn Check] = &[];
+pub const ALL: &[&dyn Check] = &[
+    &path_reach::PathReach,
+    &path_route::PathRoute,
+    &path_mtu::PathMtu,
+    &path_reverse::PathReverse,
+    &path_loss::PathLoss,
+    &path_corrupt::PathCorrupt,
+    &pmtu_cache::PmtuCache,
+    &link_mtu::LinkMtu,
+    &link_state::LinkState,
+    &link_errors::LinkErrors,
+    &link_pause::LinkPause,
+    &run::Run,
+];
+
+/// The check with that id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static dyn Check> {
+    ALL.iter().copied().find(|check| check.meta().id == id)
+}
+
+#[cfg(test)]
+#[path = "../../testdata/checks/_template/link_duplex.rs"]
+mod template;
+
+#[cfg(test)]
+mod tests {
+    use super::template::LinkDuplex;
+    use crate::Case;
+    use crate::catalogue::Catalogue;
+    use crate::check::Check;
+    use crate::evidence::{Evidence, Host, Link};
+    use crate::expect::Expect;
+    use crate::report::Outcome;
+    use alloc::vec;
+
+    /// It stands in `CONTRIBUTING.md` for others to start from.
+    #[test]
+    fn the_check_of_the_guide_works() {
+        let link = |duplex: Option<&str>| Link { duplex: duplex.map(Into::into), ..Link::default() };
+        let links = Some(vec![link(Some("full")), link(Some("half")), link(None)]);
+        let hosts = vec![Host { name: "node1".into(), links, ..Host::default() }];
+        let evidence = Evidence {
+            schema: crate::evidence::SCHEMA.into(),
+            taken: jiff::Timestamp::UNIX_EPOCH,
+            tool: "pathvet".into(),
+            hosts,
+            paths: vec![],
+        };
+        let (expect, catalogue) = (Expect::default(), Catalogue::default());
+        let case = Case { evidence: &evidence, expect: &expect, catalogue: &catalogue, now: jiff::Timestamp::UNIX_EPOCH };
+        let outcomes: vec::Vec<Outcome> = LinkDuplex.judge(&case).iter().map(|finding| finding.outcome).collect();
+        assert_eq!(LinkDuplex.meta().id, "link-duplex");
+        assert_eq!(outcomes, [Outcome::Pass, Outcome::Warn, Outcome::Skip]);
+    }
+}

@@ -37,7 +37,7 @@ macro_rules! check {
         $(#[doc = $doc])+
         $vis struct $name;
         impl $name {
-            const META: $crate::check::Meta = $crate::check::Meta { id: $id, summary: $summary, docs: &[$($doc),+] };
+            pub(crate) const META: $crate::check::Meta = $crate::check::Meta { id: $id, summary: $summary, docs: &[$($doc),+] };
         }
     };
 }

@@ -15,7 +15,7 @@ mod route;
 pub use gap::{Gap, GapReason};
 pub use host::Host;
 pub use link::{Address, Counters, Link, LinkInfo, Pause};
-pub use merge::merge;
+pub use merge::{host_of_target, merge, merge_all};
 pub use neighbour::Neighbour;
 pub use path::{
     Asked, Direction, Limit, LimitKind, LossSample, Method, MethodResult, Path, PeerMtu, PeerMtuHow, Policer, Proof, Rtt, Rung,

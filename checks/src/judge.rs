@@ -1,13 +1,17 @@
 //! The front door: one case in, one report out.
 
-use crate::builtin;
+use crate::builtin::run::{self, WaiverUse};
+use crate::builtin::{self};
 use crate::catalogue::Catalogue;
 use crate::diagnose;
 use crate::evidence::Evidence;
-use crate::expect::Expect;
-use crate::report::{self, Counts, Outcome, Report};
+use crate::expect::{Expect, Waiver};
+use crate::facts;
+pub use crate::facts::expected_mtu;
+use crate::report::{self, Counts, Finding, Outcome, PathReport, Report, Waived};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use jiff::tz::TimeZone;
 
 /// Everything that a judgement may depend on.
 #[derive(Debug, Clone, Copy)]
@@ -22,24 +26,150 @@ pub struct Case<'a> {
     pub now: jiff::Timestamp,
 }
 
-/// Judges a case. `started`, `elapsed_ms` and `exit_code` are the caller's to set: they are not matters of evidence.
+/// Judges a case. `started`, `elapsed_ms` and, where `--fail-on` is given, `exit_code` are the caller's to set: they are not
+/// matters of evidence.
+///
+/// The findings stand in the order of the manual, those of one check in the order of the evidence; the same case gives the same
+/// report.
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Report {
-    let mut findings = Vec::new();
-    for check in builtin::ALL {
+    let mut findings: Vec<Finding> = Vec::new();
+    for check in builtin::ALL.iter().filter(|check| facts::selected(case, check.meta().id)) {
         findings.extend(check.judge(case));
     }
+    for finding in &mut findings {
+        lower(case, finding);
+    }
+    let about_waivers = waive(case, &mut findings);
+    findings.extend(about_waivers);
+    let counts = count(&findings);
+    if counts.pass + counts.warn + counts.fail + counts.unknown == 0 {
+        findings.push(run::nothing(counts.waived));
+    }
+    let verdict = worst(&findings);
     let diagnoses = diagnose::diagnose(case, &findings);
+    let paths = case.evidence.paths.iter();
     Report {
         schema: report::SCHEMA.to_string(),
         tool: case.evidence.tool.clone(),
         started: case.now,
         elapsed_ms: 0,
-        verdict: Outcome::Unknown,
-        exit_code: 0,
-        counts: Counts::default(),
-        paths: Vec::new(),
+        verdict,
+        exit_code: verdict.exit_code(),
+        counts: count(&findings),
+        paths: paths.map(|path| PathReport { path: path.clone(), expected_mtu: expected_mtu(case, path) }).collect(),
         findings,
         diagnoses,
+    }
+}
+
+/// The plan's `severity`: lowers a FAIL of that check, nothing else.
+fn lower(case: &Case<'_>, finding: &mut Finding) {
+    if finding.outcome == Outcome::Fail
+        && let Some(lowered) = case.expect.severity.get(&finding.check)
+        && *lowered < Outcome::Fail
+    {
+        finding.outcome = *lowered;
+        finding.notes.push("FAIL by itself; lowered by the plan's severity".into());
+    }
+}
+
+/// Marks what is waived, and says which waivers ran out or cover nothing.
+fn waive(case: &Case<'_>, findings: &mut [Finding]) -> Vec<Finding> {
+    let today = case.now.to_zoned(TimeZone::UTC).date();
+    let mut said = Vec::new();
+    for waiver in &case.expect.waivers {
+        let holds = today <= waiver.until;
+        let mut used = WaiverUse::Unused;
+        for finding in findings.iter_mut().filter(|finding| covers(waiver, finding)) {
+            if !holds {
+                used = WaiverUse::Expired;
+                break;
+            }
+            used = WaiverUse::Holds;
+            if finding.waived.is_none() {
+                finding.waived = Some(Waived { owner: waiver.owner.clone(), reason: waiver.reason.clone(), until: waiver.until });
+            }
+        }
+        if facts::selected(case, &waiver.check) {
+            said.extend(run::waiver(waiver, used));
+        }
+    }
+    said
+}
+
+/// Whether a waiver is about this finding: what passes or was not looked at needs none.
+fn covers(waiver: &Waiver, finding: &Finding) -> bool {
+    matches!(finding.outcome, Outcome::Warn | Outcome::Unknown | Outcome::Fail)
+        && waiver.check == finding.check
+        && glob(waiver.subject.as_bytes(), finding.subject.as_bytes())
+}
+
+/// Whether `pattern` matches the whole of `text`; `*` stands for any run of characters. In time proportional to the product of
+/// both lengths at most.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut at, mut from) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while from < text.len() {
+        if pattern.get(at) == Some(&b'*') {
+            star = Some((at, from));
+            at += 1;
+        } else if pattern.get(at) == Some(&text[from]) {
+            at += 1;
+            from += 1;
+        } else if let Some((star_at, star_from)) = star {
+            star = Some((star_at, star_from + 1));
+            at = star_at + 1;
+            from = star_from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+fn count(findings: &[Finding]) -> Counts {
+    let mut counts = Counts::default();
+    for finding in findings {
+        let counter = match finding.outcome {
+            _ if finding.waived.is_some() => &mut counts.waived,
+            Outcome::Pass => &mut counts.pass,
+            Outcome::Warn => &mut counts.warn,
+            Outcome::Fail => &mut counts.fail,
+            Outcome::Unknown => &mut counts.unknown,
+            Outcome::Skip => &mut counts.skip,
+        };
+        *counter = counter.saturating_add(1);
+    }
+    counts
+}
+
+/// The worst counted outcome: fail > unknown > warn > pass.
+fn worst(findings: &[Finding]) -> Outcome {
+    let counted = findings.iter().filter(|finding| finding.waived.is_none() && finding.outcome != Outcome::Skip);
+    counted.map(|finding| finding.outcome).max().unwrap_or(Outcome::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn globs() {
+        for (pattern, text, matches) in [
+            ("node2:eth0", "node2:eth0", true),
+            ("node2:eth0", "node2:eth01", false),
+            ("node*", "node2:eth0", true),
+            ("*:eth0", "node2:eth0", true),
+            ("*->nas", "node1->nas", true),
+            ("*a*b*", "xxaxxbxx", true),
+            ("*a*b", "ab-ab-a", false),
+            ("", "", true),
+            ("*", "", true),
+            ("**", "anything", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), matches, "{pattern} against {text}");
+        }
     }
 }

@@ -9,14 +9,16 @@ extern crate alloc;
 
 pub mod builtin;
 pub mod catalogue;
+mod chain;
 pub mod check;
 pub mod diagnose;
 pub mod evidence;
 pub mod expect;
+mod facts;
 mod judge;
 pub mod report;
 pub mod search;
 pub mod size;
 pub mod wire;
 
-pub use judge::{Case, judge};
+pub use judge::{Case, expected_mtu, judge};

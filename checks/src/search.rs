@@ -407,7 +407,11 @@ impl Search {
         match plan.carrier {
             Carrier::Fragments => {}
             Carrier::ForwardIcmp => {
-                if plan.size > self.control_size() { self.forward_icmp.1.0 += 1 } else { self.forward_icmp.0.0 += 1 }
+                if plan.size > self.control_size() {
+                    self.forward_icmp.1.0 += 1
+                } else {
+                    self.forward_icmp.0.0 += 1
+                }
             }
             carrier if plan.role != Role::Slow => self.ladder_of(carrier).at(plan.size).sent += 1,
             _ => {}
@@ -434,11 +438,13 @@ impl Search {
         let mut plan = entry.plan;
         plan.unsent = plan.unsent.saturating_add(1);
         let wait = Duration::from_millis(u64::from(plan.unsent.min(50)) * 2);
-        if plan.unsent >= 12 && plan.size > self.ladder_of(plan.carrier).low && self.ladder().low > 0 {
+        let dead = self.buffer_full_at.is_some_and(|dead| plan.size >= dead) || plan.unsent >= 4;
+        if dead && plan.size > self.ladder_of(plan.carrier).low && self.ladder().low > 0 {
             // Small ones leave and this size never does: the device below drops it, which is an answer of a kind.
             self.buffer_full_at = Some(self.buffer_full_at.map_or(plan.size, |known| known.min(plan.size)));
-            self.ladder_of(plan.carrier).at(plan.size).lost += 1;
-            self.ladder_of(plan.carrier).at(plan.size).sent += 1;
+            let tally = self.ladder_of(plan.carrier).at(plan.size);
+            tally.lost += 1;
+            tally.sent += 1;
             match plan.role {
                 Role::PairLow => self.pairs.low_sent += 1,
                 Role::PairHigh => self.pairs.high_sent += 1,
@@ -587,6 +593,27 @@ impl Search {
         }
     }
 
+    /// The probe with that sequence number, while its fate is of interest.
+    #[must_use]
+    pub fn probe(&self, seq: u16) -> Option<Probe> {
+        let plan = self.plan_of(seq)?;
+        Some(Probe { seq, size: plan.size, carrier: plan.carrier })
+    }
+
+    /// Sizes of the answers that may still come in full size: what the receive buffer must have room for.
+    pub fn awaited(&self) -> impl Iterator<Item = u32> {
+        let echo = self.in_flight.iter().filter(|entry| matches!(entry.plan.carrier, Carrier::Echo | Carrier::Fragments));
+        echo.map(|entry| entry.plan.size)
+    }
+
+    /// The sequence number of the only probe of that carrier in flight; `None` where there are none or several.
+    #[must_use]
+    pub fn only_in_flight(&self, carrier: Carrier) -> Option<u16> {
+        let mut flying = self.in_flight.iter().filter(|entry| entry.plan.carrier == carrier);
+        let first = flying.next()?;
+        flying.next().is_none().then_some(first.seq)
+    }
+
     fn ladder(&self) -> &Ladder {
         match self.main {
             Carrier::Udp => &self.udp,
@@ -639,7 +666,11 @@ impl Search {
         }
         match plan.carrier {
             Carrier::ForwardIcmp => {
-                if plan.size > self.control_size() { self.forward_icmp.1.1 += 1 } else { self.forward_icmp.0.1 += 1 }
+                if plan.size > self.control_size() {
+                    self.forward_icmp.1.1 += 1
+                } else {
+                    self.forward_icmp.0.1 += 1
+                }
                 return;
             }
             Carrier::Fragments => {

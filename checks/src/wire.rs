@@ -1,1 +1,5 @@
 //! Bytes and structs that no library has.
+
+pub mod ethtool;
+pub mod linkinfo;
+pub mod nla;

@@ -1,7 +1,9 @@
 //! The decisions: what is given up, and what is asked next.
 
 use super::ladder_plan::{self, Gap};
-use super::{BUDGET, Carrier, GATEWAY_BUDGET, InFlight, MAX_BYTES_IN_FLIGHT, MAX_IN_FLIGHT, Pairs, Planned, Role, Search, Stage, stats};
+use super::{
+    BUDGET, Carrier, GATEWAY_BUDGET, InFlight, MAX_BYTES_IN_FLIGHT, MAX_IN_FLIGHT, Pairs, Planned, Role, Search, Stage, stats,
+};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -96,7 +98,9 @@ impl Search {
     /// When a probe in flight counts as lost.
     pub(super) fn due(&self, entry: &InFlight) -> Duration {
         let timeout = match (entry.plan.role, self.stage) {
-            (Role::Contact, Stage::Contact { tries }) if self.fallback.is_none() => Duration::from_millis(250) * (1 << tries.saturating_sub(1).min(2)),
+            (Role::Contact, Stage::Contact { tries }) if self.fallback.is_none() => {
+                Duration::from_millis(250) * (1 << tries.saturating_sub(1).min(2))
+            }
             _ => self.rtt.timeout(),
         };
         let by_time = entry.sent_at + timeout;

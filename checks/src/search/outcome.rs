@@ -98,7 +98,8 @@ impl Search {
     fn methods(&self) -> Vec<MethodResult> {
         let mut results = Vec::new();
         for (carrier, ladder) in [(Carrier::Echo, &self.echo), (Carrier::Udp, &self.udp), (Carrier::Tcp, &self.tcp)] {
-            let (sent, replied) = ladder.all().iter().fold((0, 0), |(sent, replied), tally| (sent + tally.sent, replied + tally.replied));
+            let (sent, replied) =
+                ladder.all().iter().fold((0, 0), |(sent, replied), tally| (sent + tally.sent, replied + tally.replied));
             if carrier == self.main || sent == 0 {
                 continue;
             }
@@ -122,7 +123,11 @@ impl Search {
             return plain(LimitKind::FirewallLocal);
         }
         if low == 0 {
-            return plain(if on_link && resolved && self.unreachable.is_none() { LimitKind::Filtered } else { LimitKind::Unreachable });
+            return plain(if on_link && resolved && self.unreachable.is_none() {
+                LimitKind::Filtered
+            } else {
+                LimitKind::Unreachable
+            });
         }
         if let Some(hint) = self.hint.filter(|hint| hint.confirmed && low <= hint.mtu) {
             let router = Some(hint.from);

@@ -267,8 +267,8 @@ fn the_story_is_found_in_two_rounds_and_proven_by_thirteen_pairs() {
     assert_eq!(
         run.echo_sizes()[..27],
         [
-            84, 1280, 1500, 9000, 9600, 84, 9001, 9014, 9015, 9194, 9195, 9198, 9199, 9202, 9203, 9214, 9215, 9216, 9217, 9234, 9235, 9500,
-            9501, 9578, 9579, 9600, 84
+            84, 1280, 1500, 9000, 9600, 84, 9001, 9014, 9015, 9194, 9195, 9198, 9199, 9202, 9203, 9214, 9215, 9216, 9217, 9234,
+            9235, 9500, 9501, 9578, 9579, 9600, 84
         ]
     );
 }
@@ -301,7 +301,10 @@ fn a_router_that_answers_is_believed_at_once() {
     let net = Net { router: Some((1500, Duration::ZERO)), ..Net::clean(1500) };
     let run = run(net, Config { on_link: false, ..config(9000, 1) });
     let limit = run.path.limit;
-    assert_eq!((run.path.path_mtu, limit.kind, limit.router, limit.reported_mtu), (Some(1500), LimitKind::Router, Some(ROUTER), Some(1500)));
+    assert_eq!(
+        (run.path.path_mtu, limit.kind, limit.router, limit.reported_mtu),
+        (Some(1500), LimitKind::Router, Some(ROUTER), Some(1500))
+    );
     assert!(run.path.too_big.iter().all(|message| message.believed));
     assert_eq!(run.echo_sizes(), [84, 1280, 1500, 9000, 84]);
 }
@@ -431,7 +434,10 @@ fn without_echo_udp_measures() {
     let run = run(Net { icmp_filter: 0, ..Net::clean(9000) }, config(9000, 2));
     assert_eq!((run.path.path_mtu, run.path.limit.kind), (Some(9000), LimitKind::None));
     let run = super::tests::run(Net { icmp_filter: 0, ..Net::clean(9198) }, config(9600, 2));
-    assert_eq!((run.path.path_mtu, run.path.limit.kind, run.path.limit.direction), (Some(9198), LimitKind::Silent, Some(Direction::Forward)));
+    assert_eq!(
+        (run.path.path_mtu, run.path.limit.kind, run.path.limit.direction),
+        (Some(9198), LimitKind::Silent, Some(Direction::Forward))
+    );
     assert!(run.path.proof.is_some_and(|proof| proof.proven));
 }
 

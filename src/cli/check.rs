@@ -1,0 +1,29 @@
+//! `pathvet check`: collect, judge and report in one run.
+
+use super::output::{Outputs, Sink, print, use_color};
+use super::request::{Request, remark};
+use super::{CheckArgs, Outcome, gather, judge};
+use crate::error::Error;
+use std::io::IsTerminal;
+use std::time::Instant;
+
+pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
+    let (started, clock) = (super::now(), Instant::now());
+    let request = Request::new(&args.targets, &args.probing, args.judging.expect, args.root.as_deref())?;
+    let expect = args.judging.chosen(request.expect.clone());
+    if args.probing.dry_run {
+        return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);
+    }
+    request.confirm(&args.targets, args.probing.yes)?;
+    let outputs = Outputs::open(&args.report)?;
+    let save = args.save.as_deref().map(Sink::open).transpose()?;
+    if !args.report.quiet {
+        remark(args.judging.expect, request.plan.as_ref(), use_color(args.report.color, std::io::stderr().is_terminal()));
+    }
+    let evidence = gather::gather(&request, None)?;
+    if let Some(save) = save {
+        save.write(&gather::to_json(&evidence)?)?;
+    }
+    let judged = judge::judged(&evidence, &expect, started, args.judging.fail_on);
+    judge::deliver(judged, started, clock.elapsed(), outputs)
+}

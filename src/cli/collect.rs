@@ -1,0 +1,22 @@
+//! `pathvet collect`: the evidence alone.
+
+use super::output::{Sink, print};
+use super::request::Request;
+use super::{CollectArgs, Outcome, gather};
+use crate::error::Error;
+
+pub(super) fn run(args: &CollectArgs) -> Result<Outcome, Error> {
+    let request = Request::new(&args.targets, &args.probing, args.expect, args.root.as_deref())?;
+    if args.probing.dry_run {
+        return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);
+    }
+    request.confirm(&args.targets, args.probing.yes)?;
+    let sink = args.out.as_deref().map(Sink::open).transpose()?;
+    let evidence = gather::gather(&request, args.record.as_deref())?;
+    let text = gather::to_json(&evidence)?;
+    match sink {
+        Some(sink) => sink.write(&text)?,
+        None => print(&text)?,
+    }
+    Ok(Outcome::Done)
+}
