@@ -1,9 +1,9 @@
 //! Everything unsafe, in small functions that explain themselves.
 
-pub mod signal;
-pub mod socket;
 pub mod ethtool;
 pub mod frame;
 pub mod ns;
 pub mod offload;
 pub mod ring;
+pub mod signal;
+pub mod socket;

@@ -312,7 +312,7 @@ mod tests {
         assert_eq!((0..60).filter(|_| passes(&mut direction, 84, start)).count(), 10);
         assert!(!passes(&mut direction, 84, start + Duration::from_millis(9)));
         assert!(passes(&mut direction, 84, start + Duration::from_millis(10)));
-        assert_eq!((0..60).filter(|_| passes(&mut direction, 84, start + Duration::from_secs(60))).count(), 10);
+        assert_eq!((0..60).filter(|_| passes(&mut direction, 84, start + Duration::from_mins(1))).count(), 10);
     }
 
     #[test]

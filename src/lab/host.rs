@@ -12,6 +12,7 @@ use crate::sys::ns::{self, Kinds};
 use crate::sys::offload;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufReader};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -105,14 +106,14 @@ fn serve_first(parent: u32) -> io::Result<()> {
     let mut to = from.get_ref().try_clone()?;
     ns::hold_interrupts();
     let Order::Prepare { network, host } = read_line(&mut from)? else { return Err(out_of_order()) };
-    let mut lab = match First::build(parent, network, &host) {
+    let mut lab = match First::build(parent, &network, &host) {
         Ok(lab) => lab,
         Err(failure) => return write_line(&mut to, &Answer::Failed(failure)),
     };
     write_line(&mut to, &Answer::Built(lab.built()))?;
     loop {
         let order: Order = read_line(&mut from)?;
-        let answer = lab.obey(order)?;
+        let answer = lab.obey(&order)?;
         write_line(&mut to, &answer)?;
     }
 }
@@ -124,8 +125,8 @@ fn serve_other(parent: u32) -> io::Result<()> {
     ns::hold_interrupts();
     let Order::Prepare { network, host } = read_line(&mut from)? else { return Err(out_of_order()) };
     let mut site = None;
-    let prepared = prepare(parent, &network, &host, Kinds::HOST);
-    write_line(&mut to, &prepared.map_or_else(Answer::Failed, |()| Answer::Done))?;
+    let prepared = prepare(parent, &network, &host);
+    write_line(&mut to, &prepared.map_or_else(Answer::Failed, |_| Answer::Done))?;
     loop {
         let answer = match read_line(&mut from)? {
             Order::Configure => match Site::configure(&network, &host) {
@@ -138,7 +139,7 @@ fn serve_other(parent: u32) -> io::Result<()> {
             Order::Count { .. } => Answer::Counted(site.as_ref().and_then(Site::counters)),
             Order::Change { forward, reverse, .. } => {
                 if let Some(running) = site.as_ref().and_then(|site| site.running.as_ref()) {
-                    running.set_rules(forward, reverse);
+                    running.set_rules(*forward, *reverse);
                 }
                 Answer::Done
             }
@@ -153,6 +154,7 @@ struct First {
     name: String,
     others: BTreeMap<String, Other>,
     user_namespace: bool,
+    names: bool,
     site: Site,
 }
 
@@ -163,7 +165,7 @@ struct Other {
 }
 
 impl First {
-    fn build(parent: u32, network: Network, name: &str) -> Result<Self, Failure> {
+    fn build(parent: u32, network: &Network, name: &str) -> Result<Self, Failure> {
         let failed = |what: &str| {
             let what = what.to_owned();
             move |error: io::Error| failure(name, &what, &error)
@@ -173,19 +175,19 @@ impl First {
         ns::die_with_parent(parent).map_err(failed("tie the host to its parent"))?;
         let mut others = BTreeMap::new();
         for host in network.hosts.iter().filter(|host| host.name != name) {
-            let other = Other::start(&network, &host.name).map_err(failed("start a host"))?;
+            let other = Other::start(network, &host.name).map_err(failed("start a host"))?;
             others.insert(host.name.clone(), other);
         }
-        prepare(parent, &network, name, Kinds::HOST)?;
+        let names = prepare(parent, network, name)?;
         for other in others.values_mut() {
             other.expect_done(name)?;
         }
         let pid_of = |host: &str| others.get(host).map_or_else(std::process::id, |other| other.process.id());
-        lay_cables(&network, pid_of).map_err(failed("lay the cables"))?;
+        lay_cables(network, pid_of).map_err(failed("lay the cables"))?;
         for other in others.values_mut() {
             write_line(other.stream.get_mut(), &Order::Configure).map_err(failed("reach a host"))?;
         }
-        let site = Site::configure(&network, name)?;
+        let site = Site::configure(network, name)?;
         for other in others.values_mut() {
             other.expect_done(name)?;
         }
@@ -193,20 +195,20 @@ impl First {
         if let Some(prime) = prime {
             fill_cache(prime.to, prime.payload).map_err(failed("fill the path-MTU cache"))?;
         }
-        Ok(Self { name: name.to_owned(), others, user_namespace, site })
+        Ok(Self { name: name.to_owned(), others, user_namespace, names, site })
     }
 
     fn built(&self) -> Built {
         let mut pids: BTreeMap<_, _> = self.others.iter().map(|(name, other)| (name.clone(), other.process.id())).collect();
         pids.insert(self.name.clone(), std::process::id());
-        Built { pids, user_namespace: self.user_namespace }
+        Built { pids, user_namespace: self.user_namespace, names: self.names }
     }
 
-    fn obey(&mut self, order: Order) -> io::Result<Answer> {
-        let (Order::Count { host } | Order::Change { host, .. }) = &order else { return Err(out_of_order()) };
+    fn obey(&mut self, order: &Order) -> io::Result<Answer> {
+        let (Order::Count { host } | Order::Change { host, .. }) = order else { return Err(out_of_order()) };
         match self.others.get_mut(host) {
             Some(other) => {
-                write_line(other.stream.get_mut(), &order)?;
+                write_line(other.stream.get_mut(), order)?;
                 read_line(&mut other.stream)
             }
             None => Ok(Answer::Counted(self.site.counters())),
@@ -241,7 +243,7 @@ impl Other {
             .stdout(Stdio::null())
             .spawn()?;
         let mut stream = BufReader::new(ours);
-        write_line(stream.get_mut(), &Order::Prepare { network: network.clone(), host: name.to_owned() })?;
+        write_line(stream.get_mut(), &Order::Prepare { network: Box::new(network.clone()), host: name.to_owned() })?;
         Ok(Self { process, stream })
     }
 
@@ -359,21 +361,22 @@ fn make_user_namespace(host: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Makes a host's namespaces and what does not need its interfaces.
-fn prepare(parent: u32, network: &Network, name: &str, kinds: Kinds) -> Result<(), Failure> {
+/// Makes a host's namespaces and what does not need its interfaces. True: the hosts' names resolve there.
+fn prepare(parent: u32, network: &Network, name: &str) -> Result<bool, Failure> {
     let failed = |what: &str| {
         let what = what.to_owned();
         move |error: io::Error| failure(name, &what, &error)
     };
     let host = find(network, name)?;
-    ns::unshare(kinds).map_err(|error| Failure { namespaces: true, ..failure(name, "make a network namespace", &error) })?;
+    ns::unshare(Kinds::HOST).map_err(|error| Failure { namespaces: true, ..failure(name, "make a network namespace", &error) })?;
     ns::die_with_parent(parent).map_err(failed("tie the host to its parent"))?;
     ns::make_mounts_private().map_err(failed("separate the mounts"))?;
     ns::set_hostname(name).map_err(failed("name the host"))?;
     // Without them the host still works: sysfs shows the machine's interfaces, and names are not resolved.
     let _ = ns::mount_sysfs(Path::new("/sys"));
-    let _ = write_hosts_file(network);
-    write_settings(name, &host.sysctls)
+    let names = write_hosts_file(network).is_ok();
+    write_settings(name, &host.sysctls)?;
+    Ok(names)
 }
 
 /// Writes files under /proc/sys, where the parts of net/ belong to the network namespace of whoever opens them.
@@ -381,7 +384,7 @@ fn write_settings(host: &str, settings: &[(String, String)]) -> Result<(), Failu
     for (key, value) in settings {
         let path = Path::new("/proc/sys").join(key);
         match fs::write(&path, value) {
-            // Not every kernel has bridge-nf-call-*, and then nothing needs turning off.
+            // Not every kernel has `bridge-nf-call-*`, and then nothing needs turning off.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result.map_err(|error| failure(host, &format!("set {}", path.display()), &error))?,
         }
@@ -393,7 +396,7 @@ fn write_settings(host: &str, settings: &[(String, String)]) -> Result<(), Failu
 fn write_hosts_file(network: &Network) -> io::Result<()> {
     let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
     for (address, name) in &network.names {
-        text.push_str(&format!("{address} {name}\n"));
+        let _ = writeln!(text, "{address} {name}");
     }
     // A file of our own to show: a file system in memory, mounted where it hides nothing that is needed, and only until the
     // file is in place.

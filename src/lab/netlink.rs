@@ -227,7 +227,7 @@ impl Watch {
     }
 
     /// Waits until every one of these interfaces is up, and forwards if it is a bridge port, and no address is tentative.
-    pub(super) fn wait(mut self, mut indexes: Vec<u32>, limit: Duration) -> io::Result<()> {
+    pub(super) fn wait(self, mut indexes: Vec<u32>, limit: Duration) -> io::Result<()> {
         let end = Instant::now() + limit;
         loop {
             let carrying: Vec<u32> = links()?.into_iter().filter(carries).map(|link| link.header.index).collect();

@@ -117,6 +117,6 @@ const AF_PACKET: libc::sa_family_t = 17;
 
 /// A size as the kernel takes it; those here are below a hundred bytes.
 #[expect(clippy::cast_possible_truncation, reason = "the sizes of a few small structures")]
-const fn length_of<T>() -> libc::socklen_t {
+pub(super) const fn length_of<T>() -> libc::socklen_t {
     size_of::<T>() as libc::socklen_t
 }

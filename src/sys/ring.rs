@@ -4,9 +4,8 @@
 //! a ring is not.
 #![expect(unsafe_code, reason = "the ring is memory that the kernel writes to")]
 
-use super::frame::{FrameSocket, set_option};
+use super::frame::{FrameSocket, length_of, set_option};
 use std::io;
-use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -97,7 +96,7 @@ impl Ring {
     #[must_use]
     pub fn missed(&self) -> u32 {
         let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-        let mut length = size_of::<libc::tpacket_stats>() as libc::socklen_t;
+        let mut length = length_of::<libc::tpacket_stats>();
         // SAFETY: the kernel writes at most `length` bytes to a structure of that size on this stack.
         let result = unsafe {
             libc::getsockopt(
