@@ -4,6 +4,7 @@ use crate::Case;
 use crate::evidence::{Asked, Host, Link, Path, PeerMtuHow};
 use crate::expect::{Network, Settings};
 use crate::report::{At, Finding, Outcome};
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
@@ -233,7 +234,7 @@ pub(crate) fn down(link: &Link) -> Option<String> {
 }
 
 /// A finding about a path.
-pub(crate) fn of_path(path: &Path, check: &str, outcome: Outcome, summary: impl Into<String>) -> Finding {
+pub(crate) fn of_path(path: &Path, check: &'static str, outcome: Outcome, summary: impl Into<Cow<'static, str>>) -> Finding {
     let at = At {
         host: None,
         interface: None,
@@ -246,7 +247,13 @@ pub(crate) fn of_path(path: &Path, check: &str, outcome: Outcome, summary: impl 
 }
 
 /// A finding about an interface.
-pub(crate) fn of_link(host: &Host, ifname: &str, check: &str, outcome: Outcome, summary: impl Into<String>) -> Finding {
+pub(crate) fn of_link(
+    host: &Host,
+    ifname: &str,
+    check: &'static str,
+    outcome: Outcome,
+    summary: impl Into<Cow<'static, str>>,
+) -> Finding {
     let at = At { host: Some(host.name.clone()), interface: Some(ifname.into()), ..At::default() };
     Finding::new(check, format!("{}:{ifname}", host.name), at, outcome, summary)
 }

@@ -88,7 +88,6 @@ fn finding(case: &Case<'_>, carrier: &Carrier<'_>) -> Finding {
         }
         None => facts::of_link(host, name, id, Outcome::Pass, words(pause)),
     };
-    finding.observed = Some(Quantity::text(words(pause)));
     finding.sources = alloc::vec!["ETHTOOL_MSG_PAUSE_GET".into()];
     finding.notes.extend(far_end(case, carrier, pause));
     finding

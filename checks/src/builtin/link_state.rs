@@ -82,7 +82,6 @@ fn finding(case: &Case<'_>, carrier: &Carrier<'_>) -> Finding {
         (true, true) => (Outcome::Pass, alloc::vec![describe(top, layers.len())]),
     };
     let mut finding = facts::of_link(host, name, id, outcome, said.join("; "));
-    finding.observed = Some(Quantity::text(said.first().cloned().unwrap_or_default()));
     if outcome != Outcome::Pass {
         finding.expected = Some(Quantity::text("up, every member carrying"));
         let name = down.map_or(name, |(link, _)| link.ifname.as_str());

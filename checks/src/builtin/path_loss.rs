@@ -109,7 +109,7 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         (worst, format!("{shown} answers lost"))
     };
     let mut finding = facts::of_path(path, id, outcome, summary);
-    finding.observed = Some(Quantity { value: lost.into(), unit: Some("probes".into()), text: shown });
+    finding.observed = Some(Quantity::counted(lost, "probes").shown_as(shown));
     if outcome == Outcome::Pass {
         if lost > 0 {
             finding.notes.push(match planned {
@@ -119,8 +119,7 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         }
     } else {
         let bound = if outcome == Outcome::Warn { WARN_PPM } else { fail };
-        finding.expected =
-            Some(Quantity { value: bound.into(), unit: Some("ppm".into()), text: format!("at most {}", percent(bound)) });
+        finding.expected = Some(Quantity::counted(bound, "ppm").shown_as(format!("at most {}", percent(bound))));
         finding.causes = ["a bad cable or optic, a duplex mismatch", "a full queue on the way", "an overloaded target"]
             .map(ToOwned::to_owned)
             .into();

@@ -8,6 +8,7 @@ use crate::evidence::{Direction, LimitKind, Method, Path};
 use crate::facts::{self, Peer};
 use crate::report::{Finding, Outcome, Quantity};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -233,7 +234,7 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
 }
 
 /// `9600 (MTU of eth0)`.
-fn expectation(case: &Case<'_>, path: &Path) -> Option<Quantity> {
+fn expectation(case: &Case<'_>, path: &Path) -> Option<Box<Quantity>> {
     if let Some(expected) = facts::expected_mtu(case, path) {
         return Some(Quantity::bytes(expected));
     }

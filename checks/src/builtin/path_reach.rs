@@ -57,7 +57,7 @@ impl Check for PathReach {
 
 /// What keeps the other path checks of this pair from judging: the check to see, or, where that check does not run, its outcome
 /// and words.
-pub(crate) fn blocked(case: &Case<'_>, path: &Path, check: &str) -> Option<Finding> {
+pub(crate) fn blocked(case: &Case<'_>, path: &Path, check: &'static str) -> Option<Finding> {
     if facts::is_self(path) || super::path_route::wrong(case, path).is_some() && !facts::answered(path) {
         return Some(elsewhere(case, path, check, super::path_route::ID, || super::path_route::finding(case, path)));
     }
@@ -65,9 +65,10 @@ pub(crate) fn blocked(case: &Case<'_>, path: &Path, check: &str) -> Option<Findi
     (outcome != Outcome::Pass).then(|| elsewhere(case, path, check, PathReach::META.id, || finding(case, path)))
 }
 
-fn elsewhere(case: &Case<'_>, path: &Path, check: &str, other: &str, judge: impl Fn() -> Finding) -> Finding {
+fn elsewhere(case: &Case<'_>, path: &Path, check: &'static str, other: &str, judge: impl Fn() -> Finding) -> Finding {
     if facts::selected(case, other) {
-        return facts::of_path(path, check, Outcome::Skip, format!("see {other}"));
+        let see = if other == super::path_route::ID { "see path-route" } else { "see path-reach" };
+        return facts::of_path(path, check, Outcome::Skip, see);
     }
     // The other check was left out, so its reason must stand here.
     let other = judge();
@@ -199,6 +200,12 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         return elsewhere(case, path, id, super::path_route::ID, || super::path_route::finding(case, path));
     }
     let (outcome, reason) = verdict(case, path);
+    if reason == Reason::Answers {
+        let mut finding = facts::of_path(path, id, outcome, "answers");
+        finding.notes.extend(facts::proxy(case, path));
+        finding.notes.extend(shared_address(path));
+        return finding;
+    }
     let target = path.address.map_or_else(|| path.to.clone(), |address| format!("{address}"));
     let hop = next_hop(path);
     let interface = facts::egress_name(path).unwrap_or("the interface").to_owned();
@@ -224,17 +231,11 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         Reason::Silent => format!("no answer from {target}, and nobody says why"),
     };
     let mut finding = facts::of_path(path, id, outcome, summary);
-    if outcome == Outcome::Pass {
-        finding.observed = Some(Quantity::text("answers"));
-        finding.notes.extend(facts::proxy(case, path));
-        finding.notes.extend(shared_address(path));
-    } else {
-        finding.observed = Some(Quantity::text("no answer"));
-        finding.expected = Some(Quantity::text("an answer"));
-        finding.causes = causes(&reason);
-        finding.remedies = remedies(&reason, path, &target, &interface);
-        finding.sources = sources(path);
-    }
+    finding.observed = Some(Quantity::text("no answer"));
+    finding.expected = Some(Quantity::text("an answer"));
+    finding.causes = causes(&reason);
+    finding.remedies = remedies(&reason, path, &target, &interface);
+    finding.sources = sources(path);
     if let Reason::TwoOwners(owners) = &reason {
         finding.observed = Some(Quantity::text(format!("{} link-layer addresses", owners.len())));
         finding.expected = Some(Quantity::text("one"));

@@ -7,6 +7,7 @@ use crate::evidence::{Link, Path, RouteUsed};
 use crate::facts;
 use crate::report::{Finding, Outcome, Quantity};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,7 +60,7 @@ impl Check for PathRoute {
 }
 
 /// What is wrong with the route, and what was expected instead.
-pub(crate) fn wrong(case: &Case<'_>, path: &Path) -> Option<(String, Quantity)> {
+pub(crate) fn wrong(case: &Case<'_>, path: &Path) -> Option<(String, Box<Quantity>)> {
     let route = path.route.as_ref()?;
     let address = path.address?;
     if facts::is_self(path) {
@@ -94,10 +95,10 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         let outcome = Outcome::Unknown;
         return facts::of_path(path, ID, outcome, "the kernel's route could not be read");
     };
-    let shown = Quantity::text(describe(route));
+    let shown = || Some(Quantity::text(describe(route)));
     if let Some((summary, expected)) = wrong(case, path) {
         let mut finding = facts::of_path(path, ID, Outcome::Fail, summary);
-        finding.observed = Some(shown);
+        finding.observed = shown();
         finding.expected = Some(expected);
         finding.sources = sources(route);
         finding.causes = causes(case, path, route);
@@ -110,6 +111,7 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
     let mut finding = if let Some((link, subnet)) = unused(case, path, route) {
         let summary = format!("{} has an address in the target's subnet {subnet}, and the route does not use it", link.ifname);
         let mut finding = facts::of_path(path, ID, Outcome::Warn, summary);
+        finding.observed = shown();
         finding.expected = Some(Quantity::text(link.ifname.clone()));
         finding.causes = facts::down(link).into_iter().chain(["a metric, a rule or another table wins".to_owned()]).collect();
         finding.remedies = remedies(case, path, route);
@@ -118,7 +120,6 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
     } else {
         facts::of_path(path, ID, Outcome::Pass, describe(route))
     };
-    finding.observed = Some(shown);
     finding.notes.extend(one_flow(case, path, route));
     finding
 }
