@@ -140,3 +140,10 @@ fn explanation_of_9198_lists_everything() {
     let exact = ceilings_at(catalogue(), 9198).len();
     assert!(text.lines().filter(|line| line.starts_with("    ")).count() >= exact, "{text}");
 }
+
+/// The search does not read the catalogue; what it knows of it must be current.
+#[test]
+fn the_search_knows_the_ceilings_of_the_catalogue() {
+    let sizes = known_ceilings(catalogue());
+    assert_eq!(sizes, pathvet_checks::search::KNOWN_CEILINGS, "checks/src/search/ceilings.rs should hold {sizes:?}");
+}

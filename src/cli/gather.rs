@@ -5,7 +5,6 @@ mod wanted;
 
 use super::request::Request;
 use super::target::{Source, Target};
-use crate::catalogue;
 use crate::collect::{self, EVIDENCE_LIMIT};
 use crate::error::{Bug, Error, InputError, Lines, OutputError, Problem};
 use crate::host::{self, Recorder, ThisHost, Tree};
@@ -67,10 +66,6 @@ fn open_tree(root: &Folder) -> Result<Tree, InputError> {
 impl Sources<'_> {
     /// The facts of one host and its paths.
     fn gather(&self, observer: &mut dyn Observer) -> Gathered {
-        if self.host.live() {
-            // The search wants the known ceilings at once, and the facts take as long to collect as the catalogue to parse.
-            drop(std::thread::spawn(catalogue::ceilings));
-        }
         let mut host = collect::host(self.host, self.taken);
         let (wanted, elsewhere) = wanted(self.request, &host, self.files, self.taken);
         let mut paths = if self.host.live() {

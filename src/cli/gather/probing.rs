@@ -7,9 +7,9 @@ use crate::cli::args::{Rate, SourceArg};
 use crate::cli::request::Probing;
 use crate::collect::{self, RouteQuery, Routing, apply_counters, sample_counters};
 use crate::probe::{self, Observer, Options, Target};
-use pathvet_checks::catalogue::known_ceilings;
 use pathvet_checks::evidence::{Evidence, Gap, GapReason, Host, Method, Path, RouteUsed, SCHEMA};
 use pathvet_checks::expect::Expect;
+use pathvet_checks::search::KNOWN_CEILINGS;
 use pathvet_checks::size::MAX;
 use pathvet_checks::{Case, expected_mtu};
 use std::cell::RefCell;
@@ -62,7 +62,7 @@ impl Sources<'_> {
             table.borrow_mut().clone_from(&found);
             found.unwrap_or_default()
         };
-        match probe::run(&targets, &options(&self.request.probing, targets.is_empty()), &neighbours, observer) {
+        match probe::run(&targets, &options(&self.request.probing), &neighbours, observer) {
             Ok(outcome) => {
                 gaps.extend(outcome.gaps);
                 paths.extend(orders.into_iter().zip(outcome.paths));
@@ -279,7 +279,7 @@ fn link_layer_address(text: &str) -> Option<[u8; 6]> {
     parts.next().is_none().then_some(bytes)
 }
 
-fn options(probing: &Probing, idle: bool) -> Options {
+fn options(probing: &Probing) -> Options {
     let wanted = |method: Method| probing.methods.is_empty() || probing.methods.contains(&method);
     Options {
         icmp: wanted(Method::Icmp),
@@ -293,7 +293,7 @@ fn options(probing: &Probing, idle: bool) -> Options {
         },
         deadline: probing.deadline,
         ladder_only: probing.ladder_only,
-        ceilings: if idle { [].into() } else { known_ceilings(catalogue::ceilings()).into() },
+        ceilings: KNOWN_CEILINGS.into(),
         ..Options::default()
     }
 }
