@@ -13,7 +13,7 @@ use pathvet_checks::search::KNOWN_CEILINGS;
 use pathvet_checks::size::MAX;
 use pathvet_checks::{Case, expected_mtu};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -51,14 +51,13 @@ impl Sources<'_> {
             targets.iter().map(|target| target.ifindex).filter(|index| *index != 0).collect()
         };
         let watched: Vec<u32> = watched.into_iter().collect();
-        let names: BTreeMap<u32, String> = links.iter().map(|link| (link.ifindex, link.ifname.clone())).collect();
         let (before, more) = sample_counters(self.host, &watched);
         gaps.extend(more);
         let clock = Instant::now();
         // Probing resolves neighbours: the table as it is afterwards is the one that says something.
         let table = RefCell::new(None);
         let neighbours = || {
-            let (found, _) = collect::neighbours(self.host, &names);
+            let (found, _) = collect::neighbours(self.host, links);
             table.borrow_mut().clone_from(&found);
             found.unwrap_or_default()
         };
