@@ -27,10 +27,9 @@ pub fn render(path: &Path, expected: Option<u32>, view: &View) -> String {
 
 /// The line that heads a path, without its ladder.
 #[must_use]
-pub fn head(path: &Path, view: &View) -> String {
+pub fn head(path: &PathReport, view: &View) -> String {
     let mut page = Page::new(view);
-    let report = PathReport { path: path.clone(), expected_mtu: None, interface_driver: None, interface_speed_mbps: None };
-    header(&mut page, &report, view);
+    header(&mut page, path, view);
     page.finish()
 }
 
