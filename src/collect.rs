@@ -19,7 +19,7 @@ mod words;
 pub use counters::{CounterSample, apply_counters, sample_counters};
 pub use identity::local_name;
 pub use links::links;
-pub use neighbours::{neighbour, neighbours};
+pub use neighbours::neighbours;
 pub use read::{EVIDENCE_LIMIT, ReadError, read_evidence};
 pub use routes::routes;
 pub use used::{RouteQuery, Routing, route_used, routes_used};
@@ -37,19 +37,13 @@ pub fn host(host: &dyn Host, now: Timestamp) -> evidence::Host {
     let mut found = identity::identity(host, &mut gaps);
     found.taken = Some(host.taken().unwrap_or(now));
     found.links = take(links(host), &mut gaps);
-    let names = links::names(found.links.as_deref().unwrap_or_default());
-    found.routes = take(routes(host, &names), &mut gaps);
-    found.neighbours = take(neighbours(host, &names), &mut gaps);
+    let links = found.links.as_deref().unwrap_or_default();
+    found.routes = take(routes(host, links), &mut gaps);
+    found.neighbours = take(neighbours(host, links), &mut gaps);
     gaps.sort();
     gaps.dedup();
     found.gaps = gaps;
     found
-}
-
-/// The neighbour tables alone, of a host whose links are known.
-#[must_use]
-pub fn neighbours_of(host: &dyn Host, known: &[evidence::Link]) -> (Option<Vec<evidence::Neighbour>>, Vec<Gap>) {
-    neighbours(host, &links::names(known))
 }
 
 fn take<T>((table, more): (Option<T>, Vec<Gap>), gaps: &mut Vec<Gap>) -> Option<T> {

@@ -137,12 +137,12 @@ impl Lab {
         start.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())).map_err(process("start a host"))?;
 
         let mut control = BufReader::new(ours);
-        let order = Order::Prepare { network: network.clone(), host: first.clone() };
+        let order = Order::Prepare { network: Box::new(network.clone()), host: first.clone() };
         write_line(control.get_mut(), &order).map_err(process("reach a host"))?;
         let answer = read_line(&mut control);
         let mut lab = Self {
             program: program.to_owned(),
-            built: Built { pids: std::collections::BTreeMap::new(), user_namespace: false },
+            built: Built { pids: std::collections::BTreeMap::new(), user_namespace: false, names: false },
             first,
             scene,
             control: Mutex::new(control),
@@ -196,6 +196,15 @@ impl Lab {
         self.scene.target
     }
 
+    /// The target as a user would write it: by name where it has one that resolves in the first host.
+    #[must_use]
+    pub fn target_name(&self) -> Option<String> {
+        let target = self.scene.target?;
+        let mut names = self.scene.network.names.iter();
+        let name = names.find(|(address, _)| self.built.names && *address == target).map(|(_, name)| name.clone());
+        Some(name.unwrap_or_else(|| target.to_string()))
+    }
+
     /// What is built, and what is right about it.
     #[must_use]
     pub fn scene(&self) -> &Scene {
@@ -238,6 +247,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::UnknownHost`], or that the lab has ended.
     pub fn change(&self, host: &str, forward: Rules, reverse: Rules) -> Result<(), LabError> {
+        let (forward, reverse) = (Box::new(forward), Box::new(reverse));
         self.order(host, &Order::Change { host: host.to_owned(), forward, reverse }).map(drop)
     }
 

@@ -4,5 +4,6 @@ pub mod ethtool;
 pub mod frame;
 pub mod ns;
 pub mod offload;
+pub mod ring;
 pub mod signal;
 pub mod socket;

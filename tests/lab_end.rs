@@ -152,6 +152,7 @@ fn unknown_topologies_bring_the_list() {
     let output = Command::new(PATHVET).args(["demo", "--topology", "stori"]).output().expect("it runs");
     let text = String::from_utf8(output.stderr).expect("it is text");
     assert_eq!(output.status.code(), Some(64));
-    assert!(text.contains("no topology is called stori; did you mean story?"), "{text}");
-    assert!(text.contains("\n  router-mute "), "{text}");
+    assert!(text.contains("no topology is called `stori`"), "{text}");
+    assert!(text.contains("did you mean `story`?"), "{text}");
+    assert!(text.contains(" router-mute "), "{text}");
 }

@@ -1,17 +1,15 @@
 //! `pathvet probe`: one path, its sizes shown as they are decided.
 
-use super::gather::Watch;
 use super::output::{print, terminal};
 use super::request::Request;
-use super::watch::LadderOnStdout;
-use super::{Outcome, ProbeVerbArgs, gather};
-use crate::error::{Error, OutputError};
+use super::watch::LiveLadder;
+use super::{Outcome, ProbeVerbArgs, gather, signalled};
+use crate::error::{Error, OutputError, printable};
 use crate::report::ladder;
+use pathvet_checks::evidence::Path;
+use pathvet_checks::report;
 use std::io::ErrorKind;
-use std::path::Path;
-
-/// Lines of a terminal whose height is not known.
-const ROWS: usize = 24;
+use std::path::Path as Place;
 
 pub(super) fn run(args: &ProbeVerbArgs) -> Result<Outcome, Error> {
     let request = Request::one(&args.host, &args.probing, args.expect)?;
@@ -19,21 +17,30 @@ pub(super) fn run(args: &ProbeVerbArgs) -> Result<Outcome, Error> {
         return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);
     }
     let view = terminal(args.color);
-    let rows = terminal_size::terminal_size_of(std::io::stdout()).map_or(ROWS, |(_, height)| usize::from(height.0));
-    let expected = request.expect.mtu;
-    let mut live = LadderOnStdout::new(args.host.as_str(), expected, view, rows);
-    let evidence = gather::gather(&request, None, Watch { observer: &mut live, ladder_only: true })?;
-    let mut paths = evidence.paths.iter();
-    if let Some(path) = paths.next() {
-        match live.finish(path) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                return Err(OutputError::new("write", Path::new("standard output"), error).into());
-            }
-            _ => {}
+    let mut live = LiveLadder::new(view, request.expect.mtu);
+    let found = gather::gather(&request, None, &mut live)?;
+    let Some(path) = found.evidence.paths.first() else { return Ok(Outcome::Done) };
+    match live.finish(path) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            return Err(OutputError::new("write", Place::new("standard output"), error).into());
         }
+        _ => {}
     }
-    for path in paths {
-        print(&format!("\n{}", ladder::render(path, expected, &view)))?;
+    let gap = if path.rungs.is_empty() { "" } else { "\n" };
+    print(&format!("{gap}{}{}", ladder::head(path, &view), why_not(path)))?;
+    if let Some(signal) = found.signal {
+        return Ok(Outcome::Judged(signalled(signal)));
     }
-    Ok(Outcome::Done)
+    // What could not be measured is not done.
+    Ok(if path.path_mtu.is_some() { Outcome::Done } else { Outcome::Judged(report::Outcome::Unknown.exit_code()) })
+}
+
+/// Why there is no path MTU, as a line; empty where there is one.
+fn why_not(path: &Path) -> String {
+    if path.path_mtu.is_some() {
+        return String::new();
+    }
+    let known = [&path.resolve_error, &path.unreachable, &path.incomplete, &path.send_error];
+    let why = known.into_iter().flatten().next().map_or("no answer; `pathvet check` says more", String::as_str);
+    format!("{}\n", printable(why))
 }

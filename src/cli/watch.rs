@@ -1,60 +1,65 @@
-//! Shows a run while it goes on: one line on standard error, or the ladder of `probe`.
+//! What the user sees while a run goes on.
 
 use crate::probe::{Observer, Progress};
 use crate::report::View;
 use crate::report::ladder::Live;
 use crate::report::progress::{self, Done};
-use pathvet_checks::evidence::{Path, Rung};
+use pathvet_checks::evidence::{Path, Rung, RungOutcome};
 use std::io::{self, IsTerminal, Stderr, Stdout};
 
-/// The progress line.
-pub(super) struct OnStderr(progress::Progress<Stderr>);
+/// The progress line of a long run, on standard error where that is a terminal.
+pub(crate) struct ProgressLine(progress::Progress<Stderr>);
 
-impl OnStderr {
-    pub(super) fn new() -> Self {
-        Self(progress::Progress::new(io::stderr(), io::stderr().is_terminal()))
+impl ProgressLine {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self(progress::Progress::new(io::stderr(), !quiet && io::stderr().is_terminal()))
     }
 }
 
-impl Observer for OnStderr {
+impl Observer for ProgressLine {
     fn progress(&mut self, progress: Progress) {
         let done = Done { paths: progress.done, of: progress.total, probes: progress.probes };
-        // A progress line that cannot be shown is not missed.
+        // A terminal that went away is no reason to stop.
         drop(self.0.update(progress.elapsed, done));
     }
 }
 
-/// The ladder of one path, filling.
-pub(super) struct LadderOnStdout {
+/// The ladder of one path, filling while it is measured.
+pub(crate) struct LiveLadder {
     live: Live<Stdout>,
+    terminal: bool,
     path: Path,
     expected: Option<u32>,
 }
 
-impl LadderOnStdout {
-    pub(super) fn new(to: &str, expected: Option<u32>, view: View, rows: usize) -> Self {
+impl LiveLadder {
+    pub(crate) fn new(view: View, expected: Option<u32>) -> Self {
         let terminal = io::stdout().is_terminal();
-        Self { live: Live::new(io::stdout(), view, terminal, rows), path: Path::new("", to, jiff::Timestamp::UNIX_EPOCH), expected }
+        let rows = terminal_size::terminal_size_of(io::stdout()).map_or(24, |(_, height)| usize::from(height.0));
+        let live = Live::new(io::stdout(), view, terminal, rows);
+        Self { live, terminal, path: Path::new("", "", jiff::Timestamp::UNIX_EPOCH), expected }
     }
 
-    /// Shows the end result of one path.
-    pub(super) fn finish(self, path: &Path) -> io::Result<()> {
+    /// Leaves the end result on the screen.
+    pub(crate) fn finish(self, path: &Path) -> io::Result<()> {
         self.live.finish(path, self.expected)
     }
 }
 
-impl Observer for LadderOnStdout {
+impl Observer for LiveLadder {
     fn ladder(&mut self, path: usize, rungs: &[Rung], largest: u32) {
-        // A name with two families has two paths; the first one is shown live.
-        if path != 0 || self.path.rungs == rungs {
-            return;
+        if path == 0 {
+            // A probe that is still on its way looks like one that vanished.
+            let decided = |rung: &&Rung| rung.outcome != RungOutcome::Silent || rung.sent > 1;
+            self.path.rungs = rungs.iter().filter(decided).copied().collect();
+            self.path.path_mtu = Some(largest);
+            // A terminal that went away is no reason to stop.
+            drop(self.live.update(&self.path, self.expected));
         }
-        self.path.rungs = rungs.to_vec();
-        self.path.path_mtu = (largest > 0).then_some(largest);
-        drop(self.live.update(&self.path, self.expected));
     }
 
+    /// What was said cannot be taken back where the output is no terminal: there the end result is printed alone.
     fn wants_ladder(&self) -> bool {
-        true
+        self.terminal
     }
 }

@@ -50,7 +50,7 @@ impl Demo {
         let lab = Lab::start(topology, self.family)?;
         let scene = lab.scene();
         let mut argv = vec!["pathvet".to_owned(), "check".to_owned()];
-        argv.extend(scene.target.map(|target| target.to_string()));
+        argv.extend(lab.target_name());
         writeln!(out, "{}\n{}\n", describe(topology, scene), argv.join(" ").replace("pathvet", "node1$ pathvet"))
             .and_then(|()| out.flush())
             .map_err(DemoError::Output)?;

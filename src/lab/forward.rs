@@ -3,6 +3,7 @@
 use super::network::{Forwarder, Rate, Rules};
 use super::packet::Packet;
 use crate::sys::frame::{FrameSocket, wait_readable};
+use crate::sys::ring::Ring;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
@@ -11,10 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Frames of one direction wait here while the forwarder is not scheduled.
-const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
-/// The longest frame: an Ethernet header and the longest IP packet.
-const LONGEST_FRAME: usize = 14 + 65535;
+/// Frames of one direction wait here while the forwarder is not scheduled: about 800 of 9,000 bytes, 100 of 65,520.
+const RING_MEBIBYTES: usize = 8;
+/// An Ethernet header, and a tag that nobody here sends.
+const ETHERNET: usize = 18;
 /// Frames handled between two looks at the frames that are held back.
 const BATCH: usize = 64;
 
@@ -41,6 +42,8 @@ pub struct Counters {
     pub lost: u64,
     /// Not taken by the interface on the other side.
     pub refused: u64,
+    /// Not even seen: more frames at once than there is room for. A test that sees one cannot trust its losses.
+    pub missed: u64,
 }
 
 /// A forwarder at work. It ends with its process.
@@ -69,14 +72,16 @@ enum Fate {
 }
 
 impl Running {
-    /// Starts both directions between two interfaces, given by index.
-    pub(super) fn start(forwarder: &Forwarder, left: u32, right: u32, seed: u64) -> io::Result<Self> {
-        let left = Arc::new(FrameSocket::open(left, RECEIVE_BUFFER)?);
-        let right = Arc::new(FrameSocket::open(right, RECEIVE_BUFFER)?);
+    /// Starts both directions between two interfaces, given by index. `widest` is the largest MTU of the hosts around.
+    pub(super) fn start(forwarder: &Forwarder, left: u32, right: u32, widest: u32, seed: u64) -> io::Result<Self> {
+        let left = Arc::new(FrameSocket::open(left)?);
+        let right = Arc::new(FrameSocket::open(right)?);
+        let longest = widest as usize + ETHERNET;
         let start = |rules: &Rules, seed, from: &Arc<FrameSocket>, to: &Arc<FrameSocket>| {
             let direction = Arc::new(Mutex::new(Direction::new(rules.clone(), seed)));
             let (shared, from, to) = (Arc::clone(&direction), Arc::clone(from), Arc::clone(to));
-            thread::Builder::new().name("forward".to_owned()).spawn(move || carry(&shared, &from, &to)).map(|_| direction)
+            let ring = Ring::new(Arc::clone(&from), longest, RING_MEBIBYTES)?;
+            thread::Builder::new().name("forward".to_owned()).spawn(move || carry(&shared, ring, &from, &to)).map(|_| direction)
         };
         // Two streams of random numbers that do not run in step.
         let directions = [start(&forwarder.forward, seed, &left, &right)?, start(&forwarder.reverse, !seed, &right, &left)?];
@@ -97,31 +102,26 @@ impl Running {
 }
 
 /// One direction, for ever.
-fn carry(direction: &Mutex<Direction>, from: &FrameSocket, to: &FrameSocket) {
-    let mut buffer = vec![0; LONGEST_FRAME];
+fn carry(direction: &Mutex<Direction>, mut ring: Ring, from: &FrameSocket, to: &FrameSocket) {
     let mut held: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     loop {
         let wait = held.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
-        if wait_readable(&[from.as_fd()], wait).is_err() {
+        if wait_readable(&[ring.as_fd()], wait).is_err() {
             return;
         }
         let mut direction = lock(direction);
         for _ in 0..BATCH {
-            match from.receive(&mut buffer) {
-                Ok(length) => {
-                    let frame = &buffer[..length];
-                    match direction.decide(frame, Instant::now) {
-                        Fate::Pass(Duration::ZERO) => direction.send(to, frame),
-                        Fate::Pass(delay) => held.push_back((Instant::now() + delay, frame.to_vec())),
-                        Fate::Drop => {}
-                        Fate::Answer(answer) => direction.send(from, &answer),
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The interface is down or gone: nothing to do until it is back, and waiting tells.
-                Err(_) => break,
+            let taken = ring.take(|frame| match direction.decide(frame, Instant::now) {
+                Fate::Pass(Duration::ZERO) => direction.send(to, frame),
+                Fate::Pass(delay) => held.push_back((Instant::now() + delay, frame.to_vec())),
+                Fate::Drop => {}
+                Fate::Answer(answer) => direction.send(from, &answer),
+            });
+            if taken.is_none() {
+                break;
             }
         }
+        direction.counters.missed += u64::from(ring.missed());
         let now = Instant::now();
         while let Some((_, frame)) = held.pop_front_if(|(due, _)| *due <= now) {
             direction.send(to, &frame);
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!((0..60).filter(|_| passes(&mut direction, 84, start)).count(), 10);
         assert!(!passes(&mut direction, 84, start + Duration::from_millis(9)));
         assert!(passes(&mut direction, 84, start + Duration::from_millis(10)));
-        assert_eq!((0..60).filter(|_| passes(&mut direction, 84, start + Duration::from_secs(60))).count(), 10);
+        assert_eq!((0..60).filter(|_| passes(&mut direction, 84, start + Duration::from_mins(1))).count(), 10);
     }
 
     #[test]

@@ -5,13 +5,14 @@
 //! started it ends, so nothing is left behind.
 
 use super::forward::Running;
-use super::netlink::{Batch, Indexes, VethEnd};
-use super::network::{FIRST_INDEX, Host, Network};
+use super::netlink::{Batch, Indexes, VethEnd, Watch};
+use super::network::{FIRST_INDEX, Host, Network, WIDEST};
 use super::protocol::{Answer, Built, Failure, Order, read_line, write_line};
 use crate::sys::ns::{self, Kinds};
 use crate::sys::offload;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufReader};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -26,6 +27,9 @@ use std::time::Duration;
 pub(super) const OWN_PROGRAM: &str = "/proc/self/exe";
 /// The word that makes the command one of a lab's processes.
 pub const COMMAND: &str = "lab-host";
+
+/// How long a link may take to come up. It takes milliseconds, on a busy machine a second.
+const LINKS_UP: Duration = Duration::from_secs(20);
 
 /// The processes behind [`COMMAND`].
 const FIRST: &str = "first";
@@ -102,14 +106,14 @@ fn serve_first(parent: u32) -> io::Result<()> {
     let mut to = from.get_ref().try_clone()?;
     ns::hold_interrupts();
     let Order::Prepare { network, host } = read_line(&mut from)? else { return Err(out_of_order()) };
-    let mut lab = match First::build(parent, network, &host) {
+    let mut lab = match First::build(parent, &network, &host) {
         Ok(lab) => lab,
         Err(failure) => return write_line(&mut to, &Answer::Failed(failure)),
     };
     write_line(&mut to, &Answer::Built(lab.built()))?;
     loop {
         let order: Order = read_line(&mut from)?;
-        let answer = lab.obey(order)?;
+        let answer = lab.obey(&order)?;
         write_line(&mut to, &answer)?;
     }
 }
@@ -121,8 +125,8 @@ fn serve_other(parent: u32) -> io::Result<()> {
     ns::hold_interrupts();
     let Order::Prepare { network, host } = read_line(&mut from)? else { return Err(out_of_order()) };
     let mut site = None;
-    let prepared = prepare(parent, &network, &host, Kinds::HOST);
-    write_line(&mut to, &prepared.map_or_else(Answer::Failed, |()| Answer::Done))?;
+    let prepared = prepare(parent, &network, &host);
+    write_line(&mut to, &prepared.map_or_else(Answer::Failed, |_| Answer::Done))?;
     loop {
         let answer = match read_line(&mut from)? {
             Order::Configure => match Site::configure(&network, &host) {
@@ -135,7 +139,7 @@ fn serve_other(parent: u32) -> io::Result<()> {
             Order::Count { .. } => Answer::Counted(site.as_ref().and_then(Site::counters)),
             Order::Change { forward, reverse, .. } => {
                 if let Some(running) = site.as_ref().and_then(|site| site.running.as_ref()) {
-                    running.set_rules(forward, reverse);
+                    running.set_rules(*forward, *reverse);
                 }
                 Answer::Done
             }
@@ -150,6 +154,7 @@ struct First {
     name: String,
     others: BTreeMap<String, Other>,
     user_namespace: bool,
+    names: bool,
     site: Site,
 }
 
@@ -160,7 +165,7 @@ struct Other {
 }
 
 impl First {
-    fn build(parent: u32, network: Network, name: &str) -> Result<Self, Failure> {
+    fn build(parent: u32, network: &Network, name: &str) -> Result<Self, Failure> {
         let failed = |what: &str| {
             let what = what.to_owned();
             move |error: io::Error| failure(name, &what, &error)
@@ -170,19 +175,19 @@ impl First {
         ns::die_with_parent(parent).map_err(failed("tie the host to its parent"))?;
         let mut others = BTreeMap::new();
         for host in network.hosts.iter().filter(|host| host.name != name) {
-            let other = Other::start(&network, &host.name).map_err(failed("start a host"))?;
+            let other = Other::start(network, &host.name).map_err(failed("start a host"))?;
             others.insert(host.name.clone(), other);
         }
-        prepare(parent, &network, name, Kinds::HOST)?;
+        let names = prepare(parent, network, name)?;
         for other in others.values_mut() {
             other.expect_done(name)?;
         }
         let pid_of = |host: &str| others.get(host).map_or_else(std::process::id, |other| other.process.id());
-        lay_cables(&network, pid_of).map_err(failed("lay the cables"))?;
+        lay_cables(network, pid_of).map_err(failed("lay the cables"))?;
         for other in others.values_mut() {
             write_line(other.stream.get_mut(), &Order::Configure).map_err(failed("reach a host"))?;
         }
-        let site = Site::configure(&network, name)?;
+        let site = Site::configure(network, name)?;
         for other in others.values_mut() {
             other.expect_done(name)?;
         }
@@ -190,20 +195,20 @@ impl First {
         if let Some(prime) = prime {
             fill_cache(prime.to, prime.payload).map_err(failed("fill the path-MTU cache"))?;
         }
-        Ok(Self { name: name.to_owned(), others, user_namespace, site })
+        Ok(Self { name: name.to_owned(), others, user_namespace, names, site })
     }
 
     fn built(&self) -> Built {
         let mut pids: BTreeMap<_, _> = self.others.iter().map(|(name, other)| (name.clone(), other.process.id())).collect();
         pids.insert(self.name.clone(), std::process::id());
-        Built { pids, user_namespace: self.user_namespace }
+        Built { pids, user_namespace: self.user_namespace, names: self.names }
     }
 
-    fn obey(&mut self, order: Order) -> io::Result<Answer> {
-        let (Order::Count { host } | Order::Change { host, .. }) = &order else { return Err(out_of_order()) };
+    fn obey(&mut self, order: &Order) -> io::Result<Answer> {
+        let (Order::Count { host } | Order::Change { host, .. }) = order else { return Err(out_of_order()) };
         match self.others.get_mut(host) {
             Some(other) => {
-                write_line(other.stream.get_mut(), &order)?;
+                write_line(other.stream.get_mut(), order)?;
                 read_line(&mut other.stream)
             }
             None => Ok(Answer::Counted(self.site.counters())),
@@ -238,7 +243,7 @@ impl Other {
             .stdout(Stdio::null())
             .spawn()?;
         let mut stream = BufReader::new(ours);
-        write_line(stream.get_mut(), &Order::Prepare { network: network.clone(), host: name.to_owned() })?;
+        write_line(stream.get_mut(), &Order::Prepare { network: Box::new(network.clone()), host: name.to_owned() })?;
         Ok(Self { process, stream })
     }
 
@@ -295,6 +300,11 @@ impl Site {
                 batch.address(address, index(&address.interface));
             }
         }
+        for neighbour in &host.neighbours {
+            let (owner, end) = &neighbour.owner;
+            let hardware = network.hardware_address(owner, end).unwrap_or_default();
+            batch.neighbour(neighbour.address, index(&neighbour.interface), hardware);
+        }
         for vxlan in &host.vxlans {
             batch.vxlan(vxlan, index(&vxlan.name));
         }
@@ -313,19 +323,22 @@ impl Site {
         for (address, interface) in &host.proxies {
             batch.proxy(*address, index(interface));
         }
+        let watch = Watch::start().map_err(failed("listen for links"))?;
         batch.commit().map_err(failed("configure"))?;
         for port in &host.listen {
             listen(*port).map_err(failed("listen"))?;
         }
-        let running = host
-            .forwarder
-            .as_ref()
-            .map(|forwarder| {
-                let place = network.hosts.iter().position(|host| host.name == name).unwrap_or(0) as u64;
-                Running::start(forwarder, index(&forwarder.left), index(&forwarder.right), network.seed.wrapping_add(place))
-            })
-            .transpose()
-            .map_err(failed("start the forwarder"))?;
+        let running = host.forwarder.as_ref().map(|forwarder| {
+            let place = network.hosts.iter().position(|host| host.name == name).unwrap_or(0) as u64;
+            let outer = network.cables.iter().flat_map(|cable| &cable.ends).filter(|end| end.mtu != WIDEST);
+            let widest = outer.map(|end| end.mtu).max().unwrap_or(WIDEST);
+            let seed = network.seed.wrapping_add(place);
+            Running::start(forwarder, index(&forwarder.left), index(&forwarder.right), widest, seed)
+        });
+        let running = running.transpose().map_err(failed("start the forwarder"))?;
+        // The other ends come up on their own hosts meanwhile.
+        let links = network.ends_of(name).map(|(index, _)| index).chain(host.vxlans.iter().map(|vxlan| index(&vxlan.name)));
+        watch.wait(links.collect(), LINKS_UP).map_err(failed("bring the links up"))?;
         Ok(Self { running })
     }
 
@@ -348,21 +361,22 @@ fn make_user_namespace(host: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Makes a host's namespaces and what does not need its interfaces.
-fn prepare(parent: u32, network: &Network, name: &str, kinds: Kinds) -> Result<(), Failure> {
+/// Makes a host's namespaces and what does not need its interfaces. True: the hosts' names resolve there.
+fn prepare(parent: u32, network: &Network, name: &str) -> Result<bool, Failure> {
     let failed = |what: &str| {
         let what = what.to_owned();
         move |error: io::Error| failure(name, &what, &error)
     };
     let host = find(network, name)?;
-    ns::unshare(kinds).map_err(|error| Failure { namespaces: true, ..failure(name, "make a network namespace", &error) })?;
+    ns::unshare(Kinds::HOST).map_err(|error| Failure { namespaces: true, ..failure(name, "make a network namespace", &error) })?;
     ns::die_with_parent(parent).map_err(failed("tie the host to its parent"))?;
     ns::make_mounts_private().map_err(failed("separate the mounts"))?;
     ns::set_hostname(name).map_err(failed("name the host"))?;
     // Without them the host still works: sysfs shows the machine's interfaces, and names are not resolved.
     let _ = ns::mount_sysfs(Path::new("/sys"));
-    let _ = write_hosts_file(network);
-    write_settings(name, &host.sysctls)
+    let names = write_hosts_file(network).is_ok();
+    write_settings(name, &host.sysctls)?;
+    Ok(names)
 }
 
 /// Writes files under /proc/sys, where the parts of net/ belong to the network namespace of whoever opens them.
@@ -370,7 +384,7 @@ fn write_settings(host: &str, settings: &[(String, String)]) -> Result<(), Failu
     for (key, value) in settings {
         let path = Path::new("/proc/sys").join(key);
         match fs::write(&path, value) {
-            // Not every kernel has bridge-nf-call-*, and then nothing needs turning off.
+            // Not every kernel has `bridge-nf-call-*`, and then nothing needs turning off.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result.map_err(|error| failure(host, &format!("set {}", path.display()), &error))?,
         }
@@ -382,7 +396,7 @@ fn write_settings(host: &str, settings: &[(String, String)]) -> Result<(), Failu
 fn write_hosts_file(network: &Network) -> io::Result<()> {
     let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
     for (address, name) in &network.names {
-        text.push_str(&format!("{address} {name}\n"));
+        let _ = writeln!(text, "{address} {name}");
     }
     // A file of our own to show: a file system in memory, mounted where it hides nothing that is needed, and only until the
     // file is in place.
@@ -402,20 +416,12 @@ fn lay_cables(network: &Network, pid_of: impl Fn(&str) -> u32) -> io::Result<()>
     for cable in &network.cables {
         let ends = cable.ends.each_ref().map(|end| {
             let index = indexes.next().unwrap_or(0);
-            let place = network.hosts.iter().position(|host| host.name == end.host).unwrap_or(0);
-            let address = hardware_address(place, index);
+            let address = network.hardware_address(&end.host, &end.interface).unwrap_or_default();
             VethEnd { name: &end.interface, index, mtu: end.mtu, address, pid: pid_of(&end.host) }
         });
         batch.veth(ends.each_ref());
     }
     batch.commit()
-}
-
-/// A locally administered address that tells the host and the interface: the same in every run.
-fn hardware_address(host: usize, index: u32) -> [u8; 6] {
-    let [.., host] = host.to_be_bytes();
-    let [.., index_high, index_low] = index.to_be_bytes();
-    [0x02, 0x70, 0x76, host, index_high, index_low]
 }
 
 /// Indexes of a host's interfaces.

@@ -1,10 +1,14 @@
 //! Builds interfaces, addresses and routes: batches of rtnetlink requests, few round trips.
 
 use super::network::{Address, Bridge, Route, RouteKind, Vxlan};
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use crate::sys::frame::wait_readable;
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
-    InfoBridge, InfoData, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    BridgePortState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags,
+    LinkInfo, LinkMessage, State,
 };
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
@@ -15,6 +19,8 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 /// Requests of one send. Their acknowledgements fit the default receive buffer.
 const CHUNK: usize = 64;
@@ -105,14 +111,13 @@ impl Batch {
         self.change(format!("bring {name} up"), RouteNetlinkMessage::SetLink(link));
     }
 
-    /// Gives an interface an address, usable at once.
+    /// Gives an interface an address. The hosts' settings turn duplicate address detection off; the kernel still does the
+    /// rest of its work on an IPv6 address later, and takes the tentative flag away then. [`Watch::wait`] waits for it.
     pub(super) fn address(&mut self, address: &Address, index: u32) {
         let mut message = AddressMessage::default();
         message.header.family = family(address.address);
         message.header.prefix_len = address.prefix;
         message.header.index = index;
-        // IFA_F_NODAD: duplicate address detection would hold the address back for a second, and notice the twins.
-        message.header.flags = AddressHeaderFlags::Nodad;
         message.attributes = vec![AddressAttribute::Local(address.address), AddressAttribute::Address(address.address)];
         let what = format!("give {} the address {}/{}", address.interface, address.address, address.prefix);
         self.create(what, RouteNetlinkMessage::NewAddress(message));
@@ -167,16 +172,18 @@ impl Batch {
 
     /// Answers neighbour solicitations for an address of another host.
     pub(super) fn proxy(&mut self, address: IpAddr, index: u32) {
-        let mut message = NeighbourMessage::default();
-        message.header.family = family(address);
-        message.header.ifindex = index;
-        message.header.state = NeighbourState::Permanent;
+        let mut message = neighbour(address, index);
         message.header.flags = NeighbourFlags::Proxy;
-        message.attributes = vec![NeighbourAttribute::Destination(match address {
-            IpAddr::V4(address) => NeighbourAddress::Inet(address),
-            IpAddr::V6(address) => NeighbourAddress::Inet6(address),
-        })];
         self.create(format!("answer for {address}"), RouteNetlinkMessage::NewNeighbour(message));
+    }
+
+    /// Tells a neighbour's link-layer address.
+    pub(super) fn neighbour(&mut self, address: IpAddr, index: u32, hardware: [u8; 6]) {
+        let mut message = neighbour(address, index);
+        message.attributes.push(NeighbourAttribute::LinkLayerAddress(hardware.to_vec()));
+        let what = format!("add the neighbour {address}");
+        // The kernel may be looking for it already.
+        self.0.push((what, RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE));
     }
 
     /// Sends everything and waits for every acknowledgement.
@@ -201,6 +208,135 @@ impl Batch {
     }
 }
 
+/// Notices when interfaces carry packets and addresses answer.
+///
+/// The kernel tells a carrier to bridges and to IPv6, and joins the group by which an IPv6 address is found, from work queues,
+/// which can be late on a busy machine. Until then a bridge port does not forward, and neighbour discovery fails for a second.
+#[derive(Debug)]
+pub(super) struct Watch {
+    events: Socket,
+}
+
+impl Watch {
+    /// Starts to listen. Do it before the interfaces are brought up.
+    pub(super) fn start() -> io::Result<Self> {
+        let mut events = Socket::new(NETLINK_ROUTE)?;
+        events.bind(&SocketAddr::new(0, RTMGRP_LINK | RTMGRP_IPV6_IFADDR))?;
+        events.set_non_blocking(true)?;
+        Ok(Self { events })
+    }
+
+    /// Waits until every one of these interfaces is up, and forwards if it is a bridge port, and no address is tentative.
+    pub(super) fn wait(self, mut indexes: Vec<u32>, limit: Duration) -> io::Result<()> {
+        let end = Instant::now() + limit;
+        loop {
+            let carrying: Vec<u32> = links()?.into_iter().filter(carries).map(|link| link.header.index).collect();
+            indexes.retain(|index| !carrying.contains(index));
+            let tentative = addresses()?.iter().filter(|address| is_tentative(address)).count();
+            if indexes.is_empty() && tentative == 0 {
+                return Ok(());
+            }
+            if !wait_readable(&[self.events.as_fd()], Some(end.saturating_duration_since(Instant::now())))? {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("{} interfaces and {tentative} addresses are not up", indexes.len()),
+                ));
+            }
+            // Which interface an event is about does not matter: all are looked at again. A full buffer is an event too.
+            while self.events.recv(&mut Vec::with_capacity(MESSAGES), 0).is_ok() {}
+        }
+    }
+}
+
+/// Room for as much as the kernel sends at once.
+const MESSAGES: usize = 64 * 1024;
+/// Changes of links (`linux/rtnetlink.h`).
+const RTMGRP_LINK: u32 = 1;
+/// Changes of IPv6 addresses (`linux/rtnetlink.h`).
+const RTMGRP_IPV6_IFADDR: u32 = 0x100;
+
+/// IPv4 has no such state.
+fn is_tentative(address: &AddressMessage) -> bool {
+    address.header.flags.contains(AddressHeaderFlags::Tentative)
+}
+
+fn carries(link: &LinkMessage) -> bool {
+    let infos = || {
+        link.attributes.iter().filter_map(|attribute| match attribute {
+            LinkAttribute::LinkInfo(infos) => Some(infos),
+            _ => None,
+        })
+    };
+    // A tunnel does not tell its state.
+    let is_tunnel = infos().flatten().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vxlan)));
+    let blocked = infos().flatten().any(|info| match info {
+        LinkInfo::PortData(InfoPortData::BridgePort(port)) => !port.contains(&InfoBridgePort::State(BridgePortState::Forwarding)),
+        _ => false,
+    });
+    let is_up = |attribute: &LinkAttribute| match attribute {
+        LinkAttribute::OperState(State::Up) => true,
+        LinkAttribute::OperState(State::Unknown) => is_tunnel,
+        _ => false,
+    };
+    link.attributes.iter().any(is_up) && !blocked
+}
+
+/// Every link of this namespace.
+fn links() -> io::Result<Vec<LinkMessage>> {
+    dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| match message {
+        RouteNetlinkMessage::NewLink(link) => Some(link),
+        _ => None,
+    })
+}
+
+/// Every IPv6 address of this namespace.
+fn addresses() -> io::Result<Vec<AddressMessage>> {
+    let mut request = AddressMessage::default();
+    request.header.family = AddressFamily::Inet6;
+    dump(RouteNetlinkMessage::GetAddress(request), |message| match message {
+        RouteNetlinkMessage::NewAddress(address) => Some(address),
+        _ => None,
+    })
+}
+
+/// Asks for a whole table.
+fn dump<T>(request: RouteNetlinkMessage, pick: impl Fn(RouteNetlinkMessage) -> Option<T>) -> io::Result<Vec<T>> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let mut request = NetlinkMessage::new(header, NetlinkPayload::from(request));
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+    let mut rows = Vec::new();
+    loop {
+        for answer in receive(&socket)? {
+            match answer.payload {
+                NetlinkPayload::Done(_) => return Ok(rows),
+                NetlinkPayload::Error(error) => return Err(error.to_io()),
+                NetlinkPayload::InnerMessage(message) => rows.extend(pick(message)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The messages of one datagram.
+fn receive(socket: &Socket) -> io::Result<Vec<NetlinkMessage<RouteNetlinkMessage>>> {
+    let mut datagram = Vec::with_capacity(MESSAGES);
+    socket.recv(&mut datagram, 0)?;
+    let mut messages = Vec::new();
+    let mut rest = datagram.as_slice();
+    while !rest.is_empty() {
+        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+        let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4).max(16);
+        rest = rest.get(length..).unwrap_or_default();
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
 /// The table of local addresses (`RT_TABLE_LOCAL`, `linux/rtnetlink.h`).
 const TABLE_LOCAL: u8 = 255;
 
@@ -221,13 +357,7 @@ fn send_chunk(socket: &Socket, chunk: &[(String, RouteNetlinkMessage, u16)]) -> 
     let mut missing = chunk.len();
     let mut first_error = None;
     while missing > 0 {
-        let mut answers = Vec::with_capacity(64 * 1024);
-        socket.recv(&mut answers, 0)?;
-        let mut rest = answers.as_slice();
-        while !rest.is_empty() {
-            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
-            let length = usize::try_from(answer.header.length).unwrap_or(usize::MAX).next_multiple_of(4).max(16);
-            rest = rest.get(length..).unwrap_or_default();
+        for answer in receive(socket)? {
             let NetlinkPayload::Error(error) = answer.payload else { continue };
             missing -= 1;
             if error.code.is_some() && first_error.is_none() {
@@ -248,6 +378,18 @@ fn veth_attributes(end: &VethEnd<'_>) -> Vec<LinkAttribute> {
         LinkAttribute::Address(end.address.to_vec()),
         LinkAttribute::NetNsPid(end.pid),
     ]
+}
+
+fn neighbour(address: IpAddr, index: u32) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(address);
+    message.header.ifindex = index;
+    message.header.state = NeighbourState::Permanent;
+    message.attributes = vec![NeighbourAttribute::Destination(match address {
+        IpAddr::V4(address) => NeighbourAddress::Inet(address),
+        IpAddr::V6(address) => NeighbourAddress::Inet6(address),
+    })];
+    message
 }
 
 const fn family(address: IpAddr) -> AddressFamily {

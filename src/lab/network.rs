@@ -40,6 +40,8 @@ pub struct Host {
     pub routes: Vec<Route>,
     /// Addresses of others for which it answers neighbour solicitations, with the interface (IPv6; `ip neigh add proxy`).
     pub proxies: Vec<(IpAddr, String)>,
+    /// Neighbours that it knows from the start and for ever.
+    pub neighbours: Vec<Neighbour>,
     /// TCP ports on which it accepts connections, and closes them.
     pub listen: Vec<u16>,
     /// Set when it is a box between two cables.
@@ -99,6 +101,17 @@ pub struct Address {
     pub address: IpAddr,
     /// Length of the prefix.
     pub prefix: u8,
+}
+
+/// A permanent neighbour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its address.
+    pub address: IpAddr,
+    /// Through which interface it is reached.
+    pub interface: String,
+    /// Whose link-layer address it has: a host, and the end of a cable there.
+    pub owner: (String, String),
 }
 
 /// A route.
@@ -228,6 +241,16 @@ impl Network {
     /// and up to a second later otherwise.
     pub fn ends_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = (u32, &'a End)> {
         (FIRST_INDEX..).zip(self.cables.iter().flat_map(|cable| &cable.ends)).filter(move |(_, end)| end.host == host)
+    }
+
+    /// The link-layer address of an end of a cable, given by host and interface: locally administered, the same in every run.
+    #[must_use]
+    pub fn hardware_address(&self, host: &str, interface: &str) -> Option<[u8; 6]> {
+        let (index, _) = self.ends_of(host).find(|(_, end)| end.interface == interface)?;
+        let place = self.hosts.iter().position(|other| other.name == host)?;
+        let [.., place] = place.to_be_bytes();
+        let [.., high, low] = index.to_be_bytes();
+        Some([0x02, 0x70, 0x76, place, high, low])
     }
 
     /// The first index that no end of a cable has; bridges and tunnels have those from here on.

@@ -15,7 +15,7 @@ const IPV6: usize = 40;
 const ICMP: usize = 8;
 /// RFC 1812 section 4.3.2.3: an ICMP error is at most this long.
 const ICMPV4_ERROR_MAX: usize = 576;
-/// RFC 4443 section 3.2: an ICMPv6 error fits the smallest MTU.
+/// RFC 4443 section 3.2: an `ICMPv6` error fits the smallest MTU.
 const ICMPV6_ERROR_MAX: usize = 1280;
 
 /// An IP packet in an Ethernet frame, as far as the rules look at it.
@@ -143,7 +143,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// A multicast listener report: ICMPv6 behind a hop-by-hop header with a router alert (RFC 3810 section 5).
+/// A multicast listener report: `ICMPv6` behind a hop-by-hop header with a router alert (RFC 3810 section 5).
 fn is_listener_report(ip: &[u8]) -> bool {
     ip[6] == 0 && ip.get(IPV6) == Some(&58) && matches!(ip.get(IPV6 + 8), Some(130..=132 | 143))
 }

@@ -11,13 +11,13 @@ use std::io::{self, BufRead, Write};
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// The first line: the network, and which of its hosts this is.
-    Prepare { network: Network, host: String },
+    Prepare { network: Box<Network>, host: String },
     /// The cables are there: configure.
     Configure,
     /// For the first host, which passes it on: tell what a host counted.
     Count { host: String },
     /// For the first host, which passes it on: other rules for a forwarder.
-    Change { host: String, forward: Rules, reverse: Rules },
+    Change { host: String, forward: Box<Rules>, reverse: Box<Rules> },
 }
 
 /// What it answers.
@@ -40,6 +40,8 @@ pub(super) struct Built {
     pub(super) pids: BTreeMap<String, u32>,
     /// Whether the hosts are in a user namespace of their own.
     pub(super) user_namespace: bool,
+    /// Whether the hosts' names resolve in the first host.
+    pub(super) names: bool,
 }
 
 /// Why a lab could not be built.

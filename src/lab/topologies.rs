@@ -1,7 +1,7 @@
 //! The topologies that `pathvet demo --topology` and the tests build, and what a right answer about each is.
 //!
-//! node1 is where pathvet runs and node2 is vetted. They share 192.0.2.0/24 (2001:db8::/64), or node2 is behind routers in
-//! 198.51.100.0/24 (2001:db8:64::/64). Every host's interface is eth0, and node2 listens on TCP port 22.
+//! node1 is where pathvet runs and node2 is vetted. They share 192.0.2.0/24 (`2001:db8::/64`), or node2 is behind routers in
+//! 198.51.100.0/24 (`2001:db8:64::/64`). Every host's interface is eth0, and node2 listens on TCP port 22.
 
 mod build;
 mod list;

@@ -25,6 +25,15 @@ pub fn render(path: &Path, expected: Option<u32>, view: &View) -> String {
     page.finish()
 }
 
+/// The line that heads a path, without its ladder.
+#[must_use]
+pub fn head(path: &Path, view: &View) -> String {
+    let mut page = Page::new(view);
+    let report = PathReport { path: path.clone(), expected_mtu: None, interface_driver: None, interface_speed_mbps: None };
+    header(&mut page, &report, view);
+    page.finish()
+}
+
 /// Writes the ladder on a page.
 pub(super) fn write(page: &mut Page<'_>, path: &Path, expected: Option<u32>, view: &View) {
     let rungs = select(path, expected, view.verbose > 0);

@@ -1,8 +1,8 @@
 //! Whole Ethernet frames in and out of one interface (`packet(7)`), and waiting with a fine clock.
-#![expect(unsafe_code, reason = "sockaddr_ll, PACKET_IGNORE_OUTGOING and ppoll have no safe wrapper")]
+#![expect(unsafe_code, reason = "sockaddr_ll, the options of packet sockets and ppoll have no safe wrapper")]
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -10,45 +10,23 @@ use std::time::Duration;
 /// Every protocol (`linux/if_ether.h`).
 const ETH_P_ALL: u16 = 0x0003;
 
-/// A packet socket on one interface: reads what arrives there, writes what shall leave there.
+/// A packet socket on one interface: writes what shall leave there. What arrives is read from its [`Ring`](super::ring::Ring).
 #[derive(Debug)]
 pub struct FrameSocket(Socket);
 
 impl FrameSocket {
-    /// Opens a socket that does not block. `receive_buffer` in bytes is a wish: the kernel keeps it below `net.core.rmem_max`.
+    /// Opens a socket on an interface, given by index. It does not see the frames that leave there.
     ///
     /// # Errors
     /// `EPERM` without `CAP_NET_RAW`, `ENODEV` without that interface.
-    pub fn open(ifindex: u32, receive_buffer: usize) -> io::Result<Self> {
+    pub fn open(ifindex: u32) -> io::Result<Self> {
         // Protocol 0 receives nothing until bind says what.
         let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
         socket.set_nonblocking(true)?;
-        socket.set_recv_buffer_size(receive_buffer)?;
-        socket.set_send_buffer_size(receive_buffer)?;
         let on: libc::c_int = 1;
-        // SAFETY: the option reads one int, which lives on this stack.
-        let result = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                PACKET_IGNORE_OUTGOING,
-                (&raw const on).cast(),
-                length_of::<libc::c_int>(),
-            )
-        };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        set_option(socket.as_fd(), libc::PACKET_IGNORE_OUTGOING, &on)?;
         socket.bind(&address(ifindex)?)?;
         Ok(Self(socket))
-    }
-
-    /// One frame from its Ethernet header on, without FCS.
-    ///
-    /// # Errors
-    /// `WouldBlock` when there is none; `ENETDOWN` once after the interface went down.
-    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&self.0).read(buffer)
     }
 
     /// Sends one frame.
@@ -97,8 +75,25 @@ pub fn wait_readable(descriptors: &[BorrowedFd<'_>], limit: Option<Duration>) ->
     }
 }
 
-/// `linux/if_packet.h`, Linux 4.20; not in libc.
-const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+/// Types that the options of packet sockets are made of: plain integers, alone or in a `repr(C)` structure without padding.
+///
+/// # Safety
+/// Every byte of a value is initialised.
+pub(super) unsafe trait OptionValue {}
+
+// SAFETY: an integer.
+unsafe impl OptionValue for libc::c_int {}
+// SAFETY: four integers of one size.
+unsafe impl OptionValue for libc::tpacket_req {}
+
+/// Sets an option of a packet socket.
+pub(super) fn set_option<T: OptionValue>(socket: BorrowedFd<'_>, option: libc::c_int, value: &T) -> io::Result<()> {
+    // SAFETY: the kernel reads as many bytes as the value has, and all of them are initialised.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, std::ptr::from_ref(value).cast(), length_of::<T>())
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
 
 fn address(ifindex: u32) -> io::Result<SockAddr> {
     let index = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
@@ -106,7 +101,7 @@ fn address(ifindex: u32) -> io::Result<SockAddr> {
     let ((), address) = unsafe {
         SockAddr::try_init(|storage, length| {
             let mut link: libc::sockaddr_ll = std::mem::zeroed();
-            link.sll_family = libc::AF_PACKET as libc::sa_family_t;
+            link.sll_family = AF_PACKET;
             link.sll_protocol = ETH_P_ALL.to_be();
             link.sll_ifindex = index;
             storage.cast::<libc::sockaddr_ll>().write(link);
@@ -117,7 +112,11 @@ fn address(ifindex: u32) -> io::Result<SockAddr> {
     Ok(address)
 }
 
-/// A size as the kernel takes it.
-const fn length_of<T>() -> libc::socklen_t {
+/// `AF_PACKET` as an address holds it.
+const AF_PACKET: libc::sa_family_t = 17;
+
+/// A size as the kernel takes it; those here are below a hundred bytes.
+#[expect(clippy::cast_possible_truncation, reason = "the sizes of a few small structures")]
+pub(super) const fn length_of<T>() -> libc::socklen_t {
     size_of::<T>() as libc::socklen_t
 }

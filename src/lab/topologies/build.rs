@@ -15,7 +15,7 @@ pub(super) struct Builder {
     network: Network,
 }
 
-/// An address of the segment that the nodes share: 192.0.2.N, 2001:db8::N.
+/// An address of the segment that the nodes share: 192.0.2.N, `2001:db8::N`.
 pub(super) fn near(family: Family, n: u8) -> IpAddr {
     match family {
         Family::V4 => Ipv4Addr::new(192, 0, 2, n).into(),
@@ -79,8 +79,8 @@ pub(super) fn answering(too_big: TooBig) -> Rules {
 }
 
 /// A token bucket.
-pub(super) const fn rate(per_second: u64, burst: u64) -> Option<Rate> {
-    Some(Rate { per_second, burst })
+pub(super) const fn rate(per_second: u64, burst: u64) -> Rate {
+    Rate { per_second, burst }
 }
 
 impl Builder {

@@ -2,7 +2,7 @@
 
 use super::build::{Builder, answering, cut, far, lossy, near, prefix, rate, single, transit};
 use super::{Expect, Family, Held, Scene, Topology};
-use crate::lab::network::{Bridge, Filter, Hop, Prime, Route, RouteKind, Rules, TooBig, Vxlan};
+use crate::lab::network::{Bridge, Filter, Hop, Neighbour, Prime, Route, RouteKind, Rules, TooBig, Vxlan};
 use pathvet_checks::evidence::LimitKind;
 use pathvet_checks::report::{CulpritKind, Outcome};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -181,6 +181,9 @@ fn overlay(family: Family) -> Scene {
         host.bridges.push(Bridge { name: "br0".to_owned(), ports: vec!["port1".to_owned(), "vxlan0".to_owned()] });
         let (local, remote) = (underlay(n), underlay(3 - n));
         host.vxlans.push(Vxlan { name: "vxlan0".to_owned(), id: 70, local, remote, mtu: 9000 });
+        // The underlay has carried traffic before: nothing in the tunnel waits for ARP outside.
+        let owner = (format!("sw{}", 3 - n), "uplink".to_owned());
+        host.neighbours.push(Neighbour { address: remote, interface: "uplink".to_owned(), owner });
     }
     net.cable(("sw1", "uplink"), ("sw2", "uplink"), 9000);
     net.address("node1", "eth0", near(family, 1));
@@ -223,12 +226,12 @@ const POLICED: Expect = Expect {
 };
 
 fn policer_packets(family: Family) -> Scene {
-    let rules = Rules { packet_rate: rate(100, 10), ..Rules::default() };
+    let rules = Rules { packet_rate: Some(rate(100, 10)), ..Rules::default() };
     Builder::pair(family, [9000, 9000], rules, Rules::default()).scene(near(family, 2), POLICED)
 }
 
 fn policer_bytes(family: Family) -> Scene {
-    let rules = Rules { byte_rate: rate(1_000_000, 64_000), ..Rules::default() };
+    let rules = Rules { byte_rate: Some(rate(1_000_000, 64_000)), ..Rules::default() };
     Builder::pair(family, [9000, 9000], rules, Rules::default()).scene(near(family, 2), POLICED)
 }
 
@@ -431,7 +434,7 @@ fn ecmp(family: Family) -> Scene {
     net.scene(far(family, 2), expect)
 }
 
-/// 10.80.0.0/12, or 2001:db8:50::/48, behind node2: a million addresses and one neighbour.
+/// 10.80.0.0/12, or `2001:db8:50::/48`, behind node2: a million addresses and one neighbour.
 fn farm(family: Family) -> Scene {
     let (to, length, target): (IpAddr, u8, IpAddr) = match family {
         Family::V4 => (Ipv4Addr::new(10, 80, 0, 0).into(), 12, Ipv4Addr::new(10, 80, 0, 1).into()),
@@ -450,7 +453,7 @@ fn farm(family: Family) -> Scene {
     net.scene(target, fine(9000))
 }
 
-/// 10.80.0.1 is node1, 10.80.1.0 to 10.80.8.207 are node2 (2001:db8:51::1:0 and on in IPv6).
+/// 10.80.0.1 is node1, 10.80.1.0 to 10.80.8.207 are node2 (`2001:db8:51::1:0` and on in IPv6).
 fn onlink_2000(family: Family) -> Scene {
     let address = |n: u16| -> IpAddr {
         let [high, low] = n.to_be_bytes();
