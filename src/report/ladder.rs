@@ -331,7 +331,8 @@ pub(super) fn millis(us: u32) -> String {
 /// Milliseconds, and seconds from one second on.
 pub(super) fn seconds(ms: u64) -> String {
     match ms {
-        0..1000 => format!("{ms} ms"),
+        0 => "under 1 ms".to_owned(),
+        1..1000 => format!("{ms} ms"),
         1000..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         _ => format!("{} s", ms / 1000),
     }
