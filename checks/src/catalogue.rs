@@ -237,7 +237,8 @@ impl Ceiling {
     /// Vendor and product without the remarks in parentheses, short enough for a list.
     #[must_use]
     pub fn name(&self) -> String {
-        let product = self.product.split(" (").next().unwrap_or(&self.product).trim();
+        let product = self.product.split(['(', ';']).next().unwrap_or(&self.product);
+        let product = product.split(" / ").next().unwrap_or(product).trim();
         if product.starts_with(&self.vendor) { product.into() } else { alloc::format!("{} {product}", self.vendor) }
     }
 

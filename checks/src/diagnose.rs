@@ -9,16 +9,25 @@ pub use crate::catalogue::{Fit, Match, TunnelMatch, ceilings_at, known_ceilings,
 pub use explain::{Reading, SizeExplanation, Written, explain_size};
 
 use crate::Case;
+use crate::evidence::Path;
 use crate::report::{Confidence, Culprit, CulpritKind, Diagnosis, Finding, Outcome};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// One root cause while it is put together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Root {
+/// What is behind a finding: what tells it from other causes, and how to say it once everything that it explains is known.
+pub(crate) struct Lead<'a> {
     /// Findings with the same key have one cause.
     key: String,
+    /// Says it, given every path that it explains.
+    say: Box<dyn FnOnce(&Targets<'a>) -> Root + 'a>,
+}
+
+/// One root cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Root {
     summary: String,
     kind: CulpritKind,
     name: String,
@@ -28,47 +37,101 @@ pub(crate) struct Root {
     remedies: Vec<String>,
 }
 
+/// The paths that one cause explains; none where it is about an interface alone.
+pub(crate) struct Targets<'a> {
+    paths: Vec<&'a Path>,
+}
+
+/// How many targets a sentence names before it counts the rest.
+const NAMED_TARGETS: usize = 3;
+
+impl<'a> Lead<'a> {
+    fn new(key: String, say: impl FnOnce(&Targets<'a>) -> Root + 'a) -> Self {
+        Self { key, say: Box::new(say) }
+    }
+}
+
+impl Targets<'_> {
+    /// How many there are.
+    fn count(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// `node2`, `node2 and node3`, `node2, node3, node4 and 7 more`.
+    fn names(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for path in &self.paths {
+            if names.len() < NAMED_TARGETS && !names.contains(&path.to.as_str()) {
+                names.push(&path.to);
+            }
+        }
+        let rest = self.paths.len().saturating_sub(names.len());
+        match (rest, names.as_slice()) {
+            (0, [first, second]) => format!("{first} and {second}"),
+            (0, names) => names.join(", "),
+            (rest, names) => format!("{} and {rest} more", names.join(", ")),
+        }
+    }
+
+    /// `is` or `are`, as their number wants.
+    fn is(&self) -> &'static str {
+        if self.count() > 1 { "are" } else { "is" }
+    }
+}
+
 /// The root causes behind `findings`, the worst first.
 ///
 /// `findings` are those of [`crate::judge`] on the same case: the findings of a path check stand in the order of the paths.
 #[must_use]
 pub fn diagnose(case: &Case<'_>, findings: &[Finding]) -> Vec<Diagnosis> {
-    let mut roots: Vec<(Root, Vec<usize>)> = Vec::new();
+    struct Group<'a> {
+        say: Box<dyn FnOnce(&Targets<'a>) -> Root + 'a>,
+        explains: Vec<usize>,
+        paths: Vec<usize>,
+    }
+    let mut groups: Vec<Group<'_>> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
-        let position = positions.entry(finding.check.as_str()).or_default();
+        let position = positions.entry(&finding.check).or_default();
         let nth = *position;
         *position += 1;
         if !matches!(finding.outcome, Outcome::Warn | Outcome::Fail | Outcome::Unknown) {
             continue;
         }
         let path = case.evidence.paths.get(nth).filter(|_| finding.at.from.is_some());
-        let root = match path {
-            Some(path) => cut::root(case, path, finding),
-            None => here::root(case, finding),
+        let lead = match path {
+            Some(path) => cut::lead(*case, path, finding),
+            None => here::lead(*case, finding),
         };
-        let Some(root) = root else { continue };
-        if let Some((known, explains)) = places.get(&root.key).and_then(|place| roots.get_mut(*place)) {
-            explains.push(index);
-            known.confidence = known.confidence.max(root.confidence);
-        } else {
-            places.insert(root.key.clone(), roots.len());
-            roots.push((root, alloc::vec![index]));
+        let Some(lead) = lead else { continue };
+        let place = *places.entry(lead.key).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Group { say: lead.say, explains: Vec::new(), paths: Vec::new() });
+        }
+        if let Some(group) = groups.get_mut(place) {
+            group.explains.push(index);
+            group.paths.extend(path.map(|_| nth));
         }
     }
     let worst = |explains: &[usize]| explains.iter().filter_map(|index| findings.get(*index)).map(|finding| finding.outcome).max();
-    roots.sort_by_key(|(_, explains)| core::cmp::Reverse(worst(explains)));
-    roots
+    groups.sort_by_key(|group| core::cmp::Reverse(worst(&group.explains)));
+    groups
         .into_iter()
-        .map(|(root, explains)| Diagnosis {
-            summary: root.summary,
-            culprit: Culprit { kind: root.kind, name: root.name },
-            confidence: root.confidence,
-            explains,
-            details: root.details,
-            proof: root.proof,
-            remedies: root.remedies,
+        .map(|mut group| {
+            group.paths.sort_unstable();
+            group.paths.dedup();
+            let paths = group.paths.iter().filter_map(|index| case.evidence.paths.get(*index)).collect();
+            let root = (group.say)(&Targets { paths });
+            Diagnosis {
+                summary: root.summary,
+                culprit: Culprit { kind: root.kind, name: root.name },
+                confidence: root.confidence,
+                explains: group.explains,
+                details: root.details,
+                proof: root.proof,
+                remedies: root.remedies,
+            }
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use crate::Case;
 use crate::evidence::{Asked, Host, Link, Path, PeerMtuHow};
 use crate::expect::{Network, Settings};
 use crate::report::{At, Finding, Outcome};
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
@@ -77,19 +78,23 @@ fn setting(case: &Case<'_>, path: &Path, key: impl Fn(&Settings) -> Option<u32>,
         .or_else(|| key(&case.expect.all))
 }
 
+/// The first address of the subnet that holds `address`.
+pub(crate) fn network_of(address: IpAddr, length: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(length.into())).unwrap_or(0);
+            IpAddr::V4((u32::from(address) & mask).into())
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length.into())).unwrap_or(0);
+            IpAddr::V6((u128::from(address) & mask).into())
+        }
+    }
+}
+
 /// Whether `address` lies in `subnet/length`.
 pub(crate) fn in_subnet(address: IpAddr, subnet: IpAddr, length: u8) -> bool {
-    match (address, subnet) {
-        (IpAddr::V4(address), IpAddr::V4(subnet)) => {
-            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(length.into())).unwrap_or(0);
-            u32::from(address) & mask == u32::from(subnet) & mask
-        }
-        (IpAddr::V6(address), IpAddr::V6(subnet)) => {
-            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length.into())).unwrap_or(0);
-            u128::from(address) & mask == u128::from(subnet) & mask
-        }
-        _ => false,
-    }
+    address.is_ipv4() == subnet.is_ipv4() && network_of(address, length) == network_of(subnet, length)
 }
 
 /// The far end's own MTU, and how it is known.
@@ -229,7 +234,7 @@ pub(crate) fn down(link: &Link) -> Option<String> {
 }
 
 /// A finding about a path.
-pub(crate) fn of_path(path: &Path, check: &str, outcome: Outcome, summary: impl Into<String>) -> Finding {
+pub(crate) fn of_path(path: &Path, check: &'static str, outcome: Outcome, summary: impl Into<Cow<'static, str>>) -> Finding {
     let at = At {
         host: None,
         interface: None,
@@ -242,7 +247,13 @@ pub(crate) fn of_path(path: &Path, check: &str, outcome: Outcome, summary: impl 
 }
 
 /// A finding about an interface.
-pub(crate) fn of_link(host: &Host, ifname: &str, check: &str, outcome: Outcome, summary: impl Into<String>) -> Finding {
+pub(crate) fn of_link(
+    host: &Host,
+    ifname: &str,
+    check: &'static str,
+    outcome: Outcome,
+    summary: impl Into<Cow<'static, str>>,
+) -> Finding {
     let at = At { host: Some(host.name.clone()), interface: Some(ifname.into()), ..At::default() };
     Finding::new(check, format!("{}:{ifname}", host.name), at, outcome, summary)
 }
@@ -256,9 +267,12 @@ pub(crate) fn eased(path: &Path, mut finding: Finding) -> Finding {
         Outcome::Unknown => finding.outcome = Outcome::Skip,
         Outcome::Fail | Outcome::Warn => {
             finding.outcome = Outcome::Pass;
+            finding.expected = None;
             finding.notes.push("the gateway was not named by anybody, so this is a note only".into());
         }
-        Outcome::Pass | Outcome::Skip => {}
+        Outcome::Pass | Outcome::Skip => return finding,
     }
+    finding.causes.clear();
+    finding.remedies.clear();
     finding
 }

@@ -1,7 +1,10 @@
 //! The report: verdict, findings and diagnoses (schema `pathvet.report/1`). It only holds; judging is in [`crate::judge`].
 
 use crate::evidence::Path;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,22 +88,24 @@ pub struct Counts {
 }
 
 /// What one check says of one subject.
+///
+/// A run may have tens of thousands: what repeats is shared, and what is seldom there is boxed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// Check id.
-    pub check: String,
+    pub check: Cow<'static, str>,
     /// `node1:eth0`, `node1->node2`, `node1->node2@migration/6`.
-    pub subject: String,
+    pub subject: Arc<str>,
     /// The subject in parts.
-    pub at: At,
+    pub at: Arc<At>,
     /// How it came out.
     pub outcome: Outcome,
     /// One line.
-    pub summary: String,
-    /// What was measured or read.
-    pub observed: Option<Quantity>,
+    pub summary: Cow<'static, str>,
+    /// What was measured or read, where it is more than the summary says.
+    pub observed: Option<Box<Quantity>>,
     /// What it is held against.
-    pub expected: Option<Quantity>,
+    pub expected: Option<Box<Quantity>>,
     /// What else a reader should know; never changes the outcome.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -112,7 +117,7 @@ pub struct Finding {
     pub remedies: Vec<String>,
     /// Who accepted it, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waived: Option<Waived>,
+    pub waived: Option<Box<Waived>>,
 }
 
 /// A finding's subject in parts.
@@ -138,7 +143,7 @@ pub struct Quantity {
     /// Machine-readable.
     pub value: serde_json::Value,
     /// `bytes`, `probes`, `Mb/s`, …
-    pub unit: Option<String>,
+    pub unit: Option<Cow<'static, str>>,
     /// As shown in the table.
     pub text: String,
 }
@@ -251,11 +256,17 @@ impl Outcome {
 impl Finding {
     /// A finding without numbers, causes or remedies.
     #[must_use]
-    pub fn new(check: &str, subject: impl Into<String>, at: At, outcome: Outcome, summary: impl Into<String>) -> Self {
+    pub fn new(
+        check: &'static str,
+        subject: impl Into<Arc<str>>,
+        at: impl Into<Arc<At>>,
+        outcome: Outcome,
+        summary: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
-            check: check.into(),
+            check: Cow::Borrowed(check),
             subject: subject.into(),
-            at,
+            at: at.into(),
             outcome,
             summary: summary.into(),
             observed: None,
@@ -269,23 +280,39 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// What was measured or read: as said apart, else the summary.
+    #[must_use]
+    pub fn measured(&self) -> &str {
+        self.observed.as_ref().map_or(&self.summary, |observed| &observed.text)
+    }
+}
+
+#[expect(clippy::unnecessary_box_returns, reason = "a finding holds them boxed, and this is how they get there")]
 impl Quantity {
     /// A number of bytes.
     #[must_use]
-    pub fn bytes(value: u32) -> Self {
-        Self { value: value.into(), unit: Some("bytes".into()), text: alloc::format!("{value}") }
+    pub fn bytes(value: u32) -> Box<Self> {
+        Box::new(Self { value: value.into(), unit: Some("bytes".into()), text: alloc::format!("{value}") })
+    }
+
+    /// A number of something: `12`, `errors`.
+    #[must_use]
+    pub fn counted(value: impl Into<u64>, unit: &'static str) -> Box<Self> {
+        let value = value.into();
+        Box::new(Self { value: value.into(), unit: Some(unit.into()), text: alloc::format!("{value}") })
     }
 
     /// Words without a number.
     #[must_use]
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<String>) -> Box<Self> {
         let text = text.into();
-        Self { value: text.clone().into(), unit: None, text }
+        Box::new(Self { value: text.clone().into(), unit: None, text })
     }
 
     /// The same value with other words for the table.
     #[must_use]
-    pub fn shown_as(mut self, text: impl Into<String>) -> Self {
+    pub fn shown_as(mut self: Box<Self>, text: impl Into<String>) -> Box<Self> {
         self.text = text.into();
         self
     }

@@ -718,7 +718,7 @@ fn bonds() {
     assert_found(
         &broken(|evidence| {
             bond(evidence, "802.3ad", |links| {
-                data(&mut links[3], "ad_info", serde_json::json!({"partner_mac": "00:00:00:00:00:00"}))
+                data(&mut links[3], "ad_info", serde_json::json!({"partner_mac": "00:00:00:00:00:00"}));
             });
         }),
         &warn,

@@ -35,6 +35,13 @@ check! {
     /// # Example
     ///
     /// `warn-crc`: `rx_crc_errors` rises by 12 in the run.
+    ///
+    /// ```text
+    /// WARN link-errors node1:eth0
+    ///   rx_crc_errors of eth0 rose by 12
+    ///   measured: 12
+    ///   expected: 0
+    /// ```
     pub(crate) struct LinkErrors = { id: "link-errors", summary: "error counters that rise during the run" }
 }
 
@@ -135,13 +142,11 @@ fn finding(case: &Case<'_>, carrier: &Carrier<'_>) -> Finding {
         }
     }
     let mut finding = if bad.is_empty() {
-        let mut finding = facts::of_link(host, name, id, Outcome::Pass, "no error counter rises");
-        finding.observed = Some(Quantity::text("none rises"));
-        finding
+        facts::of_link(host, name, id, Outcome::Pass, "no error counter rises")
     } else {
         let mut finding = facts::of_link(host, name, id, Outcome::Warn, bad.join("; "));
-        finding.observed = Some(Quantity { value: total.into(), unit: Some("errors".into()), text: format!("{total}") });
-        finding.expected = Some(Quantity { value: 0.into(), unit: Some("errors".into()), text: "0".to_owned() });
+        finding.observed = Some(Quantity::counted(total, "errors"));
+        finding.expected = Some(Quantity::counted(0_u32, "errors"));
         finding.remedies =
             alloc::vec![format!("ethtool -S {name}, twice: the driver's own counters tell cable, length and buffer errors apart")];
         if silent_cut && bad.iter().any(|words| words.starts_with("rx_")) {

@@ -39,6 +39,13 @@ check! {
     /// # Example
     ///
     /// `fail-bridge-lowered`: a tap of 1500 joined br0, whose uplink is 9000.
+    ///
+    /// ```text
+    /// FAIL link-mtu node1:br0
+    ///   bridge br0 is down to 1500 because its port tap0 is; its uplink eth0 is 9000
+    ///   measured: 1500
+    ///   expected: 9000 (MTU of eth0)
+    /// ```
     pub(crate) struct LinkMtu = { id: "link-mtu", summary: "the MTU of every layer that carries the path" }
 }
 

@@ -29,6 +29,13 @@ check! {
     /// # Example
     ///
     /// `warn-bond-members`: eth0 sends pause frames and eth1, in the same bond, does not.
+    ///
+    /// ```text
+    /// WARN link-pause node1:bond0
+    ///   eth0 has pause rx on, tx on, and eth1 of the same bond rx on, tx off
+    ///   measured: rx on, tx on
+    ///   expected: the same on every member
+    /// ```
     pub(crate) struct LinkPause = { id: "link-pause", summary: "802.3x pause on the cards that carry the path" }
 }
 
@@ -81,7 +88,6 @@ fn finding(case: &Case<'_>, carrier: &Carrier<'_>) -> Finding {
         }
         None => facts::of_link(host, name, id, Outcome::Pass, words(pause)),
     };
-    finding.observed = Some(Quantity::text(words(pause)));
     finding.sources = alloc::vec!["ETHTOOL_MSG_PAUSE_GET".into()];
     finding.notes.extend(far_end(case, carrier, pause));
     finding

@@ -33,6 +33,13 @@ check! {
     /// # Example
     ///
     /// `warn-bond-member-down`: eth1 of bond0 has no carrier.
+    ///
+    /// ```text
+    /// WARN link-state node1:bond0
+    ///   bond0: interface eth1 has no carrier
+    ///   measured: bond0: interface eth1 has no carrier
+    ///   expected: up, every member carrying
+    /// ```
     pub(crate) struct LinkState = { id: "link-state", summary: "whether the path's interfaces are up and its bonds whole" }
 }
 
@@ -61,8 +68,10 @@ fn finding(case: &Case<'_>, carrier: &Carrier<'_>) -> Finding {
     for bond in &bonds {
         bond_state(host, bond, &mut failures, &mut warnings);
     }
+    let down =
+        layers.iter().map(|layer| layer.link).filter(|link| !is_member(link)).find_map(|link| Some((link, facts::down(link)?)));
     if failures.is_empty() {
-        failures.extend(layers.iter().map(|layer| layer.link).filter(|link| !is_member(link)).find_map(facts::down));
+        failures.extend(down.as_ref().map(|(_, why)| why.clone()));
     }
     if !failures.is_empty() && reach_says_so(case, carrier) {
         return facts::of_link(host, name, id, Outcome::Skip, "see path-reach");
@@ -73,9 +82,9 @@ fn finding(case: &Case<'_>, carrier: &Carrier<'_>) -> Finding {
         (true, true) => (Outcome::Pass, alloc::vec![describe(top, layers.len())]),
     };
     let mut finding = facts::of_link(host, name, id, outcome, said.join("; "));
-    finding.observed = Some(Quantity::text(said.first().cloned().unwrap_or_default()));
     if outcome != Outcome::Pass {
         finding.expected = Some(Quantity::text("up, every member carrying"));
+        let name = down.map_or(name, |(link, _)| link.ifname.as_str());
         finding.remedies = match bonds.first() {
             Some(bond) => alloc::vec![format!(
                 "cat /proc/net/bonding/{}; look at cable and switch port of the member that is named",

@@ -29,6 +29,13 @@ check! {
     /// # Example
     ///
     /// `fail-changed`: two answers differ from what was sent.
+    ///
+    /// ```text
+    /// FAIL path-corrupt node1->node2
+    ///   2 answers came back with changed data
+    ///   measured: 2
+    ///   expected: 0
+    /// ```
     pub(crate) struct PathCorrupt = { id: "path-corrupt", summary: "answers that differ from what was sent" }
 }
 
@@ -48,16 +55,14 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         return blocked;
     }
     if path.corrupted == 0 {
-        let mut finding = facts::of_path(path, id, Outcome::Pass, "answers equal what was sent");
-        finding.observed = Some(Quantity::text("none changed"));
-        return finding;
+        return facts::of_path(path, id, Outcome::Pass, "answers equal what was sent");
     }
     // Changed data is no matter of what a gateway cares to answer, but a run that named nobody must not fail either.
     let outcome = if path.asked == Asked::Gateway { Outcome::Warn } else { Outcome::Fail };
     let count = path.corrupted;
     let mut finding = facts::of_path(path, id, outcome, format!("{count} answers came back with changed data"));
-    finding.observed = Some(Quantity { value: count.into(), unit: Some("answers".into()), text: format!("{count}") });
-    finding.expected = Some(Quantity { value: 0.into(), unit: Some("answers".into()), text: "0".to_owned() });
+    finding.observed = Some(Quantity::counted(count, "answers"));
+    finding.expected = Some(Quantity::counted(0_u32, "answers"));
     finding.causes = ["faulty memory in a switch, router or network card", "a broken checksum or segmentation offload"]
         .map(ToOwned::to_owned)
         .into();

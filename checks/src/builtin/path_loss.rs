@@ -37,6 +37,13 @@ check! {
     /// # Example
     ///
     /// `fail-five-percent`: 33 of 300 answers are lost.
+    ///
+    /// ```text
+    /// FAIL path-loss node1->node2
+    ///   33 of 300 answers lost
+    ///   measured: 33 of 300
+    ///   expected: at most 1 %
+    /// ```
     pub(crate) struct PathLoss = { id: "path-loss", summary: "answers lost among the sizes that pass" }
 }
 
@@ -97,19 +104,22 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         _ => Outcome::Pass,
     };
     let (outcome, summary) = if worst != Outcome::Pass && sample.sent < ENOUGH {
-        (Outcome::Unknown, format!("{shown} lost; too few probes for a verdict ({ENOUGH} needed)"))
+        (Outcome::Unknown, format!("{shown} answers lost; too few probes for a verdict ({ENOUGH} needed)"))
     } else {
-        (worst, format!("{shown} lost"))
+        (worst, format!("{shown} answers lost"))
     };
     let mut finding = facts::of_path(path, id, outcome, summary);
-    finding.observed = Some(Quantity { value: lost.into(), unit: Some("probes".into()), text: shown });
+    finding.observed = Some(Quantity::counted(lost, "probes").shown_as(shown));
     if outcome == Outcome::Pass {
         if lost > 0 {
-            finding.notes.push(format!("{lost} lost, which may be chance"));
+            finding.notes.push(match planned {
+                Some(planned) => format!("{lost} lost; the plan accepts {}", percent(planned)),
+                None => format!("{lost} lost, which may be chance"),
+            });
         }
     } else {
-        finding.expected =
-            Some(Quantity { value: fail.into(), unit: Some("ppm".into()), text: format!("at most {}", percent(fail)) });
+        let bound = if outcome == Outcome::Warn { WARN_PPM } else { fail };
+        finding.expected = Some(Quantity::counted(bound, "ppm").shown_as(format!("at most {}", percent(bound))));
         finding.causes = ["a bad cable or optic, a duplex mismatch", "a full queue on the way", "an overloaded target"]
             .map(ToOwned::to_owned)
             .into();

@@ -3,10 +3,12 @@
 use super::path_reach;
 use crate::Case;
 use crate::check::{Check, Meta, check};
+use crate::diagnose::remedies::{LARGEST_ETHERNET, Length};
 use crate::evidence::{Direction, LimitKind, Method, Path};
 use crate::facts::{self, Peer};
 use crate::report::{Finding, Outcome, Quantity};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -45,6 +47,13 @@ check! {
     /// # Example
     ///
     /// `fail-silent-cut`: both hosts are set to 9600 and a switch between them drops frames above 9216 bytes.
+    ///
+    /// ```text
+    /// FAIL path-mtu node1->node2
+    ///   packets above 9198 vanish
+    ///   measured: 9198
+    ///   expected: 9600 (MTU of eth0)
+    /// ```
     pub(crate) struct PathMtu = { id: "path-mtu", summary: "the largest packet that the path carries" }
 }
 
@@ -208,21 +217,24 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         Ruling::Undecided(why) => why.clone(),
     };
     let mut finding = facts::of_path(path, id, outcome, summary);
+    if outcome == Outcome::Skip {
+        return finding;
+    }
     finding.observed = path.path_mtu.map(Quantity::bytes);
     finding.expected = expectation(case, path);
-    finding.notes = notes(case, path, &ruling);
+    finding.notes = notes(case, path, &ruling, outcome);
     if outcome != Outcome::Pass {
         finding.sources = sources(path);
         finding.causes = causes(case, path, &ruling, peer.as_ref());
     }
     if matches!(outcome, Outcome::Fail | Outcome::Warn) {
-        finding.remedies = crate::diagnose::remedies::for_path(case, path, &ruling);
+        finding.remedies = crate::diagnose::remedies::for_path(case, path, &ruling, Length::Short);
     }
     finding
 }
 
 /// `9600 (MTU of eth0)`.
-fn expectation(case: &Case<'_>, path: &Path) -> Option<Quantity> {
+fn expectation(case: &Case<'_>, path: &Path) -> Option<Box<Quantity>> {
     if let Some(expected) = facts::expected_mtu(case, path) {
         return Some(Quantity::bytes(expected));
     }
@@ -239,7 +251,7 @@ fn local_summary(path: &Path, measured: u32) -> String {
     }
 }
 
-fn notes(case: &Case<'_>, path: &Path, ruling: &Ruling) -> Vec<String> {
+fn notes(case: &Case<'_>, path: &Path, ruling: &Ruling, outcome: Outcome) -> Vec<String> {
     let mut notes = Vec::new();
     if *ruling == Ruling::Whole {
         notes.push("the network may carry more; not tested".to_owned());
@@ -252,8 +264,12 @@ fn notes(case: &Case<'_>, path: &Path, ruling: &Ruling) -> Vec<String> {
             Some(Direction::Forward) | None => format!("large ICMP is filtered: {seen}"),
         });
     }
-    if *ruling == Ruling::Router && path.limit.router.is_some() && path.limit.router == path.address {
-        notes.push("the message comes from the target's own address, as overlays send it".to_owned());
+    if *ruling == Ruling::Router {
+        if path.limit.router.is_some() && path.limit.router == path.address {
+            notes.push("the message comes from the target's own address, as overlays send it".to_owned());
+        } else if outcome == Outcome::Pass {
+            notes.push("programs that heed too-big messages lose nothing".to_owned());
+        }
     }
     if *ruling == Ruling::Local && facts::expected_mtu(case, path).is_none() {
         notes.push("this host tells its programs so: nothing is lost (route, lock or IPsec)".to_owned());
@@ -307,7 +323,11 @@ fn causes(case: &Case<'_>, path: &Path, ruling: &Ruling, peer: Option<&Peer<'_>>
             if !between {
                 causes.push(format!("{}'s own MTU is {measured}", path.to));
             }
-            causes.push(format!("a switch between them carries frames of at most {frame} bytes"));
+            causes.push(if sends(case, path).is_some_and(|sends| sends > LARGEST_ETHERNET) {
+                format!("something between them carries packets of at most {measured} bytes")
+            } else {
+                format!("a switch between them carries frames of at most {frame} bytes")
+            });
             if !facts::on_link(case, path) {
                 causes.push("a router that sends no too-big messages (`no ip unreachables`)".to_owned());
                 causes.push("a firewall that drops too-big messages".to_owned());

@@ -35,6 +35,13 @@ check! {
     /// # Example
     ///
     /// `fail-arp-unresolved`: the target's address has no owner on the link.
+    ///
+    /// ```text
+    /// FAIL path-reach node1->node2
+    ///   192.0.2.2 does not answer ARP on eth0
+    ///   measured: no answer
+    ///   expected: an answer
+    /// ```
     pub(crate) struct PathReach = { id: "path-reach", summary: "whether the target answers, and one machine only" }
 }
 
@@ -50,7 +57,7 @@ impl Check for PathReach {
 
 /// What keeps the other path checks of this pair from judging: the check to see, or, where that check does not run, its outcome
 /// and words.
-pub(crate) fn blocked(case: &Case<'_>, path: &Path, check: &str) -> Option<Finding> {
+pub(crate) fn blocked(case: &Case<'_>, path: &Path, check: &'static str) -> Option<Finding> {
     if facts::is_self(path) || super::path_route::wrong(case, path).is_some() && !facts::answered(path) {
         return Some(elsewhere(case, path, check, super::path_route::ID, || super::path_route::finding(case, path)));
     }
@@ -58,9 +65,10 @@ pub(crate) fn blocked(case: &Case<'_>, path: &Path, check: &str) -> Option<Findi
     (outcome != Outcome::Pass).then(|| elsewhere(case, path, check, PathReach::META.id, || finding(case, path)))
 }
 
-fn elsewhere(case: &Case<'_>, path: &Path, check: &str, other: &str, judge: impl Fn() -> Finding) -> Finding {
+fn elsewhere(case: &Case<'_>, path: &Path, check: &'static str, other: &str, judge: impl Fn() -> Finding) -> Finding {
     if facts::selected(case, other) {
-        return facts::of_path(path, check, Outcome::Skip, format!("see {other}"));
+        let see = if other == super::path_route::ID { "see path-route" } else { "see path-reach" };
+        return facts::of_path(path, check, Outcome::Skip, see);
     }
     // The other check was left out, so its reason must stand here.
     let other = judge();
@@ -192,6 +200,12 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         return elsewhere(case, path, id, super::path_route::ID, || super::path_route::finding(case, path));
     }
     let (outcome, reason) = verdict(case, path);
+    if reason == Reason::Answers {
+        let mut finding = facts::of_path(path, id, outcome, "answers");
+        finding.notes.extend(facts::proxy(case, path));
+        finding.notes.extend(shared_address(path));
+        return finding;
+    }
     let target = path.address.map_or_else(|| path.to.clone(), |address| format!("{address}"));
     let hop = next_hop(path);
     let interface = facts::egress_name(path).unwrap_or("the interface").to_owned();
@@ -206,23 +220,22 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         Reason::Down(why) | Reason::NotTried(why) => why.clone(),
         Reason::TwoOwners(owners) => format!("{} machines answer for {target}: {}", owners.len(), owners.join(", ")),
         Reason::Unresolved => format!("{hop} does not answer {} on {interface}", resolution(path)),
-        Reason::Told(told) => told.clone(),
+        Reason::Told(told) => match told.rsplit_once(" from ") {
+            Some((what, who)) => format!("{who} says: {what}"),
+            None => told.clone(),
+        },
+        Reason::Filters | Reason::Silent if path.asked == Asked::Gateway => {
+            "the gateway does not answer echo, which is common".to_owned()
+        }
         Reason::Filters => format!("{target} is up (it answers {}), but no probe gets an answer", resolution(path)),
-        Reason::Silent if path.asked == Asked::Gateway => "the gateway does not answer echo, which is common".to_owned(),
         Reason::Silent => format!("no answer from {target}, and nobody says why"),
     };
     let mut finding = facts::of_path(path, id, outcome, summary);
-    if outcome == Outcome::Pass {
-        finding.observed = Some(Quantity::text("answers"));
-        finding.notes.extend(facts::proxy(case, path));
-        finding.notes.extend(shared_address(path));
-    } else {
-        finding.observed = Some(Quantity::text("no answer"));
-        finding.expected = Some(Quantity::text("an answer"));
-        finding.causes = causes(&reason, path);
-        finding.remedies = remedies(&reason, path, &target, &interface);
-        finding.sources = sources(path);
-    }
+    finding.observed = Some(Quantity::text("no answer"));
+    finding.expected = Some(Quantity::text("an answer"));
+    finding.causes = causes(&reason);
+    finding.remedies = remedies(&reason, path, &target, &interface);
+    finding.sources = sources(path);
     if let Reason::TwoOwners(owners) = &reason {
         finding.observed = Some(Quantity::text(format!("{} link-layer addresses", owners.len())));
         finding.expected = Some(Quantity::text("one"));
@@ -269,13 +282,13 @@ fn sources(path: &Path) -> Vec<String> {
     if let Some(error) = &path.send_error {
         sources.push(format!("send: {error}"));
     }
-    if let Some(state) = &path.neighbour_state {
+    if let Some(state) = path.neighbour_state.as_deref().filter(|_| path.neighbour_lladdr.is_none()) {
         sources.push(format!("neighbour entry: {state}"));
     }
     sources
 }
 
-fn causes(reason: &Reason, path: &Path) -> Vec<String> {
+fn causes(reason: &Reason) -> Vec<String> {
     let lines: &[&str] = match reason {
         Reason::Answers | Reason::Name | Reason::NoRoute | Reason::Told(_) | Reason::NotTried(_) => &[],
         Reason::LocalFilter => &["an nftables or iptables rule on the output of this host drops the probes"],
@@ -286,7 +299,6 @@ fn causes(reason: &Reason, path: &Path) -> Vec<String> {
         ],
         Reason::Unresolved => &["the machine is off", "it is on another VLAN or segment", "the address is wrong"],
         Reason::Filters => &["a packet filter on the target drops echo, UDP and TCP probes"],
-        Reason::Silent if path.asked == Asked::Gateway => &[],
         Reason::Silent => {
             &["the machine is off", "a packet filter on the way or on the target", "no way back: its route to this host is missing"]
         }
@@ -308,7 +320,10 @@ fn remedies(reason: &Reason, path: &Path, target: &str, interface: &str) -> Vec<
         }
         Reason::Unresolved => format!("{neigh} dev {interface}; check power, VLAN and address of {}", next_hop(path)),
         Reason::Filters => "let ICMP echo in on the target, or name an open port: --tcp-port PORT".to_owned(),
-        Reason::Silent if path.asked != Asked::Gateway => {
+        Reason::Told(_) => {
+            format!("tracepath -n {target}   shows how far packets get; the box that says so knows the way no further")
+        }
+        Reason::Silent => {
             format!("tracepath -n {target}   shows how far packets get; or name an open port: --tcp-port PORT")
         }
         _ => return Vec::new(),

@@ -33,6 +33,13 @@ check! {
     /// # Example
     ///
     /// `fail-silent-way-back`: 9000 arrives, and answers above 1500 vanish.
+    ///
+    /// ```text
+    /// FAIL path-reverse node1->node2
+    ///   answers above 1500 vanish; node2 itself is set to 9000
+    ///   measured: 1500
+    ///   expected: 9000
+    /// ```
     pub(crate) struct PathReverse = { id: "path-reverse", summary: "the largest answer that comes back in one piece" }
 }
 
@@ -51,7 +58,7 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
     if let Some(blocked) = path_reach::blocked(case, path, id) {
         return blocked;
     }
-    let skip = |summary: &str| facts::of_path(path, id, Outcome::Skip, summary);
+    let skip = |summary: &'static str| facts::of_path(path, id, Outcome::Skip, summary);
     let (_, ruling) = path_mtu::decide(case, path);
     let Some(forward) = path.path_mtu else {
         return skip("what arrives there is not known");
@@ -76,7 +83,9 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
             finding.observed = Some(Quantity::bytes(back));
             finding
         }
-        Some(back) => skip(&format!("answers up to {back} come back; larger ones cannot be told")),
+        Some(back) => {
+            facts::of_path(path, id, Outcome::Skip, format!("answers up to {back} come back; larger ones cannot be told"))
+        }
         None => skip("no large answer came back that could show it"),
     }
 }

@@ -7,6 +7,7 @@ use crate::evidence::{Link, Path, RouteUsed};
 use crate::facts;
 use crate::report::{Finding, Outcome, Quantity};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -35,6 +36,13 @@ check! {
     /// # Example
     ///
     /// `fail-planned-interface`: the plan's migration network is eth1, the route leaves by eth0.
+    ///
+    /// ```text
+    /// FAIL path-route node1->node2@migration
+    ///   leaves by eth0; the plan's network migration is eth1
+    ///   measured: eth0 from 192.0.2.1
+    ///   expected: eth1
+    /// ```
     pub(crate) struct PathRoute = { id: "path-route", summary: "whether the kernel's route is the planned one" }
 }
 
@@ -52,7 +60,7 @@ impl Check for PathRoute {
 }
 
 /// What is wrong with the route, and what was expected instead.
-pub(crate) fn wrong(case: &Case<'_>, path: &Path) -> Option<(String, Quantity)> {
+pub(crate) fn wrong(case: &Case<'_>, path: &Path) -> Option<(String, Box<Quantity>)> {
     let route = path.route.as_ref()?;
     let address = path.address?;
     if facts::is_self(path) {
@@ -87,10 +95,10 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         let outcome = Outcome::Unknown;
         return facts::of_path(path, ID, outcome, "the kernel's route could not be read");
     };
-    let shown = Quantity::text(describe(route));
+    let shown = || Some(Quantity::text(describe(route)));
     if let Some((summary, expected)) = wrong(case, path) {
         let mut finding = facts::of_path(path, ID, Outcome::Fail, summary);
-        finding.observed = Some(shown);
+        finding.observed = shown();
         finding.expected = Some(expected);
         finding.sources = sources(route);
         finding.causes = causes(case, path, route);
@@ -103,6 +111,7 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
     let mut finding = if let Some((link, subnet)) = unused(case, path, route) {
         let summary = format!("{} has an address in the target's subnet {subnet}, and the route does not use it", link.ifname);
         let mut finding = facts::of_path(path, ID, Outcome::Warn, summary);
+        finding.observed = shown();
         finding.expected = Some(Quantity::text(link.ifname.clone()));
         finding.causes = facts::down(link).into_iter().chain(["a metric, a rule or another table wins".to_owned()]).collect();
         finding.remedies = remedies(case, path, route);
@@ -111,7 +120,6 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
     } else {
         facts::of_path(path, ID, Outcome::Pass, describe(route))
     };
-    finding.observed = Some(shown);
     finding.notes.extend(one_flow(case, path, route));
     finding
 }
@@ -152,7 +160,7 @@ fn unused<'a>(case: &Case<'a>, path: &Path, route: &RouteUsed) -> Option<(&'a Li
     let holds = |link: &'a Link| {
         let full = if target.is_ipv4() { 32 } else { 128 };
         let known = link.addresses.iter().find(|own| own.prefixlen < full && facts::in_subnet(target, own.local, own.prefixlen));
-        known.map(|own| format!("{}/{}", own.local, own.prefixlen))
+        known.map(|own| format!("{}/{}", facts::network_of(own.local, own.prefixlen), own.prefixlen))
     };
     if holds(used).is_some() {
         return None;
@@ -190,13 +198,19 @@ fn causes(case: &Case<'_>, path: &Path, route: &RouteUsed) -> Vec<String> {
         return alloc::vec!["the name or address is this host's own".to_owned()];
     }
     let mut causes = Vec::new();
+    let subnet = facts::network(case, path).and_then(|(_, network)| network.subnet);
+    if let (Some((subnet, length)), Some(address)) = (subnet, path.address)
+        && !facts::in_subnet(address, subnet, length)
+    {
+        return alloc::vec![format!("{} resolves to an address of another network", path.to)];
+    }
     let planned = facts::network(case, path).and_then(|(_, network)| network.interface.as_deref());
     if let Some(planned) = planned
         && let Some(host) = facts::host(case, &path.from)
     {
         match host.link(planned) {
             Some(link) => causes.extend(facts::down(link)),
-            None if host.links.is_some() => causes.push(format!("this host has no interface {planned}")),
+            None if host.links.is_some() => return alloc::vec![format!("this host has no interface {planned}")],
             None => {}
         }
     }

@@ -32,6 +32,13 @@ check! {
     /// # Example
     ///
     /// `warn-stale-cache`: the path carries 9000 and the kernel remembers 1500 for 480 seconds more.
+    ///
+    /// ```text
+    /// WARN pmtu-cache node1->node2
+    ///   the kernel remembers 1500 for 480 s more, and 9000 arrives
+    ///   measured: 1500
+    ///   expected: 9000
+    /// ```
     pub(crate) struct PmtuCache = { id: "pmtu-cache", summary: "a path MTU remembered or set too small on this host" }
 }
 
@@ -59,12 +66,10 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
     let smaller = set(case, path, route, measured)
         .or_else(|| cached(path, route, measured))
         .or_else(|| advertised(case, path, route, measured));
-    let mut finding = smaller.unwrap_or_else(|| {
-        let mut finding = facts::of_path(path, id, Outcome::Pass, "nothing smaller is remembered or set");
-        finding.observed = Some(Quantity::text("nothing smaller"));
-        finding
-    });
-    finding.sources.push("RTM_GETROUTE".into());
+    let mut finding = smaller.unwrap_or_else(|| facts::of_path(path, id, Outcome::Pass, "nothing smaller is remembered or set"));
+    if finding.outcome != Outcome::Pass {
+        finding.sources.push("RTM_GETROUTE".into());
+    }
     finding
 }
 

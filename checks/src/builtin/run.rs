@@ -25,6 +25,11 @@ check! {
     /// # Example
     ///
     /// `warn-waiver-expired`: the waiver of an old switch ran out, and `path-mtu` fails again.
+    ///
+    /// ```text
+    /// WARN run waiver path-mtu node1->*
+    ///   the waiver of ops for node1->* ran out on 2026-01-31: it counts again
+    /// ```
     pub(crate) struct Run = { id: "run", summary: "whether anything was checked, and whether waivers still hold" }
 }
 

@@ -1,6 +1,7 @@
 //! The root cause behind a finding on a path.
 
-use super::{Root, here, remedies};
+use super::remedies::{self, LARGEST_ETHERNET, Length};
+use super::{Lead, Root, here};
 use crate::Case;
 use crate::builtin::path_mtu::{self, Ruling};
 use crate::builtin::path_reach::{self, Reason};
@@ -17,23 +18,23 @@ use alloc::vec::Vec;
 const NAMED: usize = 3;
 
 /// What is behind this finding on this path.
-pub(super) fn root(case: &Case<'_>, path: &Path, finding: &Finding) -> Option<Root> {
-    match finding.check.as_str() {
+pub(super) fn lead<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding) -> Option<Lead<'a>> {
+    match &*finding.check {
         "path-reach" => reach(case, path, finding),
-        "path-route" => Some(own_setting(path, "route", finding, Confidence::Certain)),
+        "path-route" | "pmtu-cache" if finding.outcome == Outcome::Unknown => None,
+        "path-route" => Some(own_setting("route", path, finding)),
         "path-mtu" => mtu(case, path, finding),
         "path-reverse" => Some(reverse(case, path, finding)),
         "path-loss" => Some(loss(case, path, finding)),
         "path-corrupt" => Some(corrupt(path, finding)),
-        "pmtu-cache" => Some(own_setting(path, "pmtu", finding, Confidence::Certain)),
+        "pmtu-cache" => Some(own_setting("pmtu", path, finding)),
         _ => None,
     }
 }
 
-/// A cause of one path, with the finding's own remedies.
-fn of_path(path: &Path, what: &str, finding: &Finding, kind: CulpritKind, name: String, confidence: Confidence) -> Root {
+/// A cause with the finding's own words and remedies.
+fn of_finding(finding: &Finding, kind: CulpritKind, name: String, confidence: Confidence) -> Root {
     Root {
-        key: format!("{what}|{}|{}", path.subject(), path.address.map(|address| format!("{address}")).unwrap_or_default()),
         summary: sentence(&finding.summary),
         kind,
         name,
@@ -59,63 +60,90 @@ fn sentence(text: &str) -> String {
     sentence
 }
 
-fn own_setting(path: &Path, what: &str, finding: &Finding, confidence: Confidence) -> Root {
-    of_path(path, what, finding, CulpritKind::Setting, format!("the route to {} on {}", path.to, path.from), confidence)
+/// The sender and its interface, as the key of what many of its targets have in common.
+fn sender(path: &Path) -> String {
+    format!("{}|{}", path.from, facts::egress_name(path).unwrap_or_default())
 }
 
-fn reach(case: &Case<'_>, path: &Path, finding: &Finding) -> Option<Root> {
-    let (_, reason) = path_reach::verdict(case, path);
-    let of = |kind, name: String, confidence| Some(of_path(path, "reach", finding, kind, name, confidence));
-    let target = path.address.map_or_else(|| path.to.clone(), |address| format!("{address}"));
-    match reason {
-        Reason::Answers | Reason::NotTried(_) => None,
-        Reason::Name => of(CulpritKind::Setting, format!("the name {}", path.to), Confidence::Likely),
-        Reason::LocalFilter => of(CulpritKind::Firewall, format!("the packet filter of {}", path.from), Confidence::Certain),
-        Reason::NoRoute => of(CulpritKind::Setting, format!("the routes of {}", path.from), Confidence::Certain),
-        Reason::Down(why) => {
-            let name = facts::egress_name(path).unwrap_or("its interface");
-            let mut root = of_path(path, "reach", finding, CulpritKind::Nic, format!("{}:{name}", path.from), Confidence::Certain);
-            root.key = format!("down|{}|{name}", path.from);
-            root.summary = sentence(&format!("{why} on {}", path.from));
-            Some(root)
-        }
-        Reason::TwoOwners(owners) => of(CulpritKind::Host, owners.join(", "), Confidence::Likely),
-        Reason::Unresolved => match path.route.as_ref().and_then(|route| route.gateway) {
-            Some(gateway) => {
-                let mut root = of_path(path, "reach", finding, CulpritKind::Router, format!("{gateway}"), Confidence::Likely);
-                root.key = format!("gateway|{}|{gateway}", path.from);
-                Some(root)
-            }
-            None => of(CulpritKind::Host, target, Confidence::Likely),
+fn own_setting<'a>(what: &str, path: &'a Path, finding: &'a Finding) -> Lead<'a> {
+    let same = path.route.as_ref().and_then(|route| route.dst.as_deref()).unwrap_or_default();
+    Lead::new(format!("{what}|{}|{same}|{}", sender(path), finding.remedies.join("|")), |targets| {
+        let name = format!("the route to {} on {}", targets.names(), path.from);
+        of_finding(finding, CulpritKind::Setting, name, Confidence::Certain)
+    })
+}
+
+fn reach<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding) -> Option<Lead<'a>> {
+    let (_, reason) = path_reach::verdict(&case, path);
+    let gateway = path.route.as_ref().and_then(|route| route.gateway);
+    // What many targets have in common is one cause; what is each one's own is not.
+    let key = match &reason {
+        Reason::Answers | Reason::NotTried(_) => return None,
+        Reason::Down(_) => format!("down|{}", sender(path)),
+        Reason::TwoOwners(owners) => format!("owners|{}", owners.join("|")),
+        Reason::Told(told) => format!("told|{}|{told}", path.from),
+        Reason::Unresolved => match gateway {
+            Some(gateway) => format!("unresolved|{}|{gateway}", sender(path)),
+            None => format!("unresolved|{}", sender(path)),
         },
-        Reason::Told(told) => {
-            let who = told.rsplit_once(" from ").map_or(target, |(_, who)| who.to_owned());
-            of(CulpritKind::Router, who, Confidence::Likely)
-        }
-        Reason::Filters => of(CulpritKind::Firewall, format!("the packet filter of {}", path.to), Confidence::Likely),
-        Reason::Silent => of(CulpritKind::Unknown, format!("{} or a box before it", path.to), Confidence::Possible),
-    }
-}
-
-fn mtu(case: &Case<'_>, path: &Path, finding: &Finding) -> Option<Root> {
-    let measured = path.path_mtu?;
-    let (_, ruling) = path_mtu::decide(case, path);
-    let root = match &ruling {
-        Ruling::Whole | Ruling::Reverse => return None,
-        Ruling::Undecided(_) => return undecided(case, path, finding, measured),
-        Ruling::Local => here::too_small(case, path, &remedies::for_path(case, path, &ruling)),
-        Ruling::Router => router(case, path, &ruling, measured),
-        Ruling::EndsDiffer => far_end(case, path, &ruling, measured),
-        Ruling::Silent { .. } => {
-            let sends = path_mtu::sends(case, path).unwrap_or(measured);
-            // A layer under this host's own interface that is just as narrow explains the cut better than any box outside.
-            match here::narrow_layer(case, path, measured, &remedies::for_path(case, path, &ruling)) {
-                Some(root) => root,
-                None => silent(case, path, &ruling, measured, sends),
+        Reason::Name => format!("name|{}", path.from),
+        Reason::LocalFilter => format!("local-filter|{}", path.from),
+        Reason::NoRoute => format!("no-route|{}", path.from),
+        Reason::Filters => format!("filters|{}", sender(path)),
+        Reason::Silent => format!("no-answer|{}", sender(path)),
+    };
+    Some(Lead::new(key, move |targets| {
+        let (names, many) = (targets.names(), targets.count() > 1);
+        let (kind, name, confidence) = match &reason {
+            Reason::Name => (CulpritKind::Setting, format!("the name {names}"), Confidence::Likely),
+            Reason::LocalFilter => (CulpritKind::Firewall, format!("the packet filter of {}", path.from), Confidence::Certain),
+            Reason::NoRoute => (CulpritKind::Setting, format!("the routes of {}", path.from), Confidence::Certain),
+            Reason::Down(_) => {
+                let interface = facts::egress_name(path).unwrap_or("its interface");
+                (CulpritKind::Nic, format!("{}:{interface}", path.from), Confidence::Certain)
+            }
+            Reason::TwoOwners(owners) => (CulpritKind::Host, owners.join(", "), Confidence::Likely),
+            Reason::Unresolved => match gateway {
+                Some(gateway) => (CulpritKind::Router, format!("{gateway}"), Confidence::Likely),
+                None if many => (CulpritKind::Unknown, names.clone(), Confidence::Possible),
+                None => (CulpritKind::Host, path.address.map_or(names.clone(), |address| format!("{address}")), Confidence::Likely),
+            },
+            Reason::Told(told) => {
+                let who = told.rsplit_once(" from ").map_or(names.clone(), |(_, who)| who.to_owned());
+                (CulpritKind::Router, who, Confidence::Likely)
+            }
+            Reason::Filters => (CulpritKind::Firewall, format!("the packet filter of {names}"), Confidence::Likely),
+            Reason::Silent | Reason::Answers | Reason::NotTried(_) => {
+                (CulpritKind::Unknown, format!("{names} or a box before"), Confidence::Possible)
+            }
+        };
+        let mut root = of_finding(finding, kind, name, confidence);
+        if let Reason::Down(why) = &reason {
+            root.summary = sentence(&format!("{why} on {}", path.from));
+        } else if many {
+            root.summary = format!("{} targets alike ({names}): {}", targets.count(), sentence(&finding.summary));
+            if matches!(reason, Reason::Unresolved | Reason::Silent) {
+                root.details.push(format!("what they share is {}'s way out: its cable, VLAN, switch or next router", path.from));
             }
         }
-    };
-    Some(root)
+        root
+    }))
+}
+
+fn mtu<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding) -> Option<Lead<'a>> {
+    let measured = path.path_mtu?;
+    let (_, ruling) = path_mtu::decide(&case, path);
+    match &ruling {
+        Ruling::Whole | Ruling::Reverse => None,
+        Ruling::Undecided(_) => undecided(case, path, finding, measured),
+        Ruling::Local => Some(here::too_small(case, path)),
+        Ruling::Router => Some(router(case, path, measured)),
+        Ruling::EndsDiffer => Some(far_end(case, path, measured)),
+        // A layer under an end's own interface that is just as narrow explains the cut better than any box outside.
+        Ruling::Silent { confirmed } => {
+            here::narrow_layer(&case, path, measured).or_else(|| Some(silent(case, path, measured, *confirmed)))
+        }
+    }
 }
 
 /// The frame on an Ethernet, header and FCS included.
@@ -123,114 +151,99 @@ const fn frame(ip_mtu: u32) -> u32 {
     ip_mtu.saturating_add(18)
 }
 
-fn sender_key(path: &Path) -> String {
-    format!("{}|{}", path.from, facts::egress_name(path).unwrap_or_default())
-}
-
 /// The far end's own MTU explains the cut.
-fn far_end(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32) -> Root {
-    let peer = facts::peer(case, path);
+fn far_end<'a>(case: Case<'a>, path: &'a Path, measured: u32) -> Lead<'a> {
+    let peer = facts::peer(&case, path);
     let mtu = peer.map_or(measured, |peer| peer.mtu);
-    let interface = facts::egress_name(path).unwrap_or("its interface");
-    let sends = path_mtu::sends(case, path).unwrap_or(measured);
-    let confidence =
-        if peer.is_some_and(|peer| peer.how == PeerMtuHow::Evidence) { Confidence::Certain } else { Confidence::Likely };
-    let (mut name, mut details) = (path.to.clone(), Vec::new());
-    if let Some(peer) = peer {
-        details.push(format!("{}'s own MTU is {mtu}, {}", path.to, peer.source()));
-        if let Some((host, link)) = peer.link {
-            name = format!("{}:{}", host.name, link.ifname);
+    let sends = path_mtu::sends(&case, path).unwrap_or(measured);
+    Lead::new(format!("far-end|{}|{mtu}|{sends}|{measured}", sender(path)), move |targets| {
+        let interface = facts::egress_name(path).unwrap_or("its interface");
+        let evidence = peer.is_some_and(|peer| peer.how == PeerMtuHow::Evidence);
+        let confidence = if evidence { Confidence::Certain } else { Confidence::Likely };
+        let (mut name, mut details) = (targets.names(), Vec::new());
+        if let Some(peer) = peer {
+            details.push(format!("{}'s own MTU is {mtu}, {}", path.to, peer.source()));
+            if let Some((host, link)) = peer.link.filter(|_| targets.count() < 2) {
+                name = format!("{}:{}", host.name, link.ifname);
+            }
         }
-    }
-    // Cards take a few bytes more than their MTU, for a VLAN tag; a cut well above is somebody else's.
-    if measured > mtu.saturating_add(26) {
-        details.push(format!("packets up to {measured} arrive all the same, so something else stops what is larger"));
-    }
-    let mut remedies = remedies::for_path(case, path, ruling);
-    remedies.insert(0, format!("set {} to {sends} as well, if the network between carries it", path.to));
-    Root {
-        key: format!("far-end|{}|{mtu}|{sends}", path.to),
-        summary: format!("The ends differ: {} is set to {mtu}, and {}'s {interface} to {sends}.", path.to, path.from),
-        kind: CulpritKind::Host,
-        name,
-        confidence,
-        details,
-        proof: remedies::proof(path),
-        remedies,
-    }
+        // Cards take a few bytes more than their MTU, for a VLAN tag; a cut well above is somebody else's.
+        if measured > mtu.saturating_add(26) {
+            details.push(format!("packets up to {measured} arrive all the same, so something else stops what is larger"));
+        }
+        Root {
+            summary: format!(
+                "The ends differ: {} {} set to {mtu}, and {}'s {interface} to {sends}.",
+                targets.names(),
+                targets.is(),
+                path.from
+            ),
+            kind: CulpritKind::Host,
+            name,
+            confidence,
+            details,
+            proof: remedies::proof(path),
+            remedies: remedies::for_path(&case, path, &Ruling::EndsDiffer, Length::Full),
+        }
+    })
 }
 
 /// Larger packets vanish, and the far end's own MTU does not explain it or is not known.
-fn silent(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32, sends: u32) -> Root {
-    let peer = facts::peer(case, path);
-    let on_link = facts::on_link(case, path);
-    let larger = peer.filter(|peer| peer.mtu > measured);
-    let ethernet = sends <= 16_384;
-    let what = if ethernet && on_link {
-        format!("drops frames above {} bytes and says nothing", frame(measured))
-    } else {
-        format!("drops packets above {measured} bytes and says nothing")
-    };
-    let mut details = Vec::new();
-    let confirmed = matches!(ruling, Ruling::Silent { confirmed: true });
-    let (kind, name, summary, mut confidence) = match larger {
-        None if on_link => (
-            CulpritKind::Host,
-            path.to.clone(),
-            format!("Either {}'s own MTU is {measured}, or something between {} and {} {what}.", path.to, path.from, path.to),
-            Confidence::Possible,
-        ),
-        peer => {
-            let kind = if on_link { CulpritKind::Switch } else { CulpritKind::Router };
-            let sure = if peer.is_some_and(|peer| peer.reaches(sends)) { Confidence::Likely } else { Confidence::Possible };
-            (
-                kind,
-                format!("between {} and {}", path.from, path.to),
-                format!("Something between {} and {} {what}.", path.from, path.to),
-                sure,
-            )
+fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) -> Lead<'a> {
+    let sends = path_mtu::sends(&case, path).unwrap_or(measured);
+    let on_link = facts::on_link(&case, path);
+    let larger = facts::peer(&case, path).filter(|peer| peer.mtu > measured);
+    let key = format!("silent|{}|{measured}|{on_link}|{}", sender(path), larger.is_some());
+    Lead::new(key, move |targets| {
+        let what = if sends <= LARGEST_ETHERNET && on_link {
+            format!("drops frames above {} bytes and says nothing", frame(measured))
+        } else {
+            format!("drops packets above {measured} bytes and says nothing")
+        };
+        let (from, to) = (&path.from, targets.names());
+        let kind = if on_link { CulpritKind::Switch } else { CulpritKind::Router };
+        let between = format!("between {from} and {to}");
+        let something = format!("omething between {from} and {to} {what}.");
+        let (kind, name, summary, confidence) = match larger {
+            Some(peer) if peer.reaches(sends) => (kind, between, format!("S{something}"), Confidence::Likely),
+            Some(_) => (kind, between, format!("S{something}"), Confidence::Possible),
+            None if targets.count() > 1 => {
+                let summary = format!("S{something} Or each of them is set to {measured}.");
+                (kind, between, summary, Confidence::Possible)
+            }
+            None => (
+                CulpritKind::Host,
+                to.clone(),
+                format!("Either {to}'s own MTU is {measured}, or s{something}"),
+                Confidence::Possible,
+            ),
+        };
+        let mut details = Vec::new();
+        if !confirmed {
+            details.push("only echo saw it: a firewall that limits ICMP looks the same".to_owned());
         }
-    };
-    if !confirmed {
-        confidence = Confidence::Possible.max(confidence.min(Confidence::Likely));
-        details.push("only echo saw it: a firewall that limits ICMP looks the same".to_owned());
-    }
-    if let Some(peer) = larger {
-        details.push(peer_line(path, &peer, sends));
-    }
-    if !on_link {
-        details.push(
-            "a router that sends no too-big messages (`no ip unreachables`), or a firewall that drops them, or a switch".to_owned(),
-        );
-    }
-    for lie in path.too_big.iter().filter(|message| !message.believed) {
-        details.push(format!("{} answered with an MTU of {}, which is not what passes", lie.from, lie.mtu));
-    }
-    if ethernet {
-        details.extend(products(case, measured));
-    }
-    details.extend(meanings(case, measured, sends));
-    details.extend(elsewhere(case, path, sends));
-    details.extend(
-        crate::builtin::link_errors::receive_side(case, path)
-            .map(|rise| format!("{rise}: this end's receive side throws packets away")),
-    );
-    let root_name = name;
-    Root {
-        key: format!(
-            "silent|{}|{measured}|{}|{}",
-            sender_key(path),
-            on_link,
-            if kind == CulpritKind::Host { path.to.as_str() } else { "" }
-        ),
-        summary,
-        kind,
-        name: root_name,
-        confidence,
-        details,
-        proof: remedies::proof(path),
-        remedies: remedies::for_path(case, path, ruling),
-    }
+        details.extend(larger.map(|peer| peer_line(path, &peer, sends)));
+        if !on_link {
+            let routed = "a router that sends no too-big messages (`no ip unreachables`), a firewall that drops them, or a switch";
+            details.push(routed.to_owned());
+        }
+        for lie in path.too_big.iter().filter(|message| !message.believed) {
+            details.push(format!("{} answered with an MTU of {}, which is not what passes", lie.from, lie.mtu));
+        }
+        details.extend(known(&case, measured, sends));
+        details.extend(elsewhere(&case, path, sends));
+        let rise = crate::builtin::link_errors::receive_side(&case, path);
+        details.extend(rise.map(|rise| format!("{rise}: this end's receive side throws packets away")));
+        Root {
+            summary,
+            kind,
+            name,
+            confidence,
+            details,
+            proof: remedies::proof(path),
+            remedies: remedies::for_path(&case, path, &Ruling::Silent { confirmed }, Length::Full),
+        }
+    })
 }
 
 fn peer_line(path: &Path, peer: &Peer<'_>, sends: u32) -> String {
@@ -239,51 +252,63 @@ fn peer_line(path: &Path, peer: &Peer<'_>, sends: u32) -> String {
     format!("{}'s own MTU is {at_least}{}, {}{differ}", path.to, peer.mtu, peer.source())
 }
 
-/// Which products carry exactly this much: `9216-byte frames are the largest of: A, B, C and 15 more: pathvet explain 9198`.
-fn products(case: &Case<'_>, measured: u32) -> Vec<String> {
-    let found: Vec<Match<'_>> = catalogue::ceilings_at(case.catalogue, measured)
-        .into_iter()
-        .filter(|found| matches!(found.ceiling.kind, Kind::Switch | Kind::Router | Kind::Hypervisor | Kind::Cloud))
-        .collect();
-    let line = |fit: Fit, heading: String| {
-        let mut names: Vec<String> = Vec::new();
-        for found in found.iter().filter(|found| found.fit == fit) {
-            let name = found.ceiling.name();
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        if names.is_empty() {
-            return None;
-        }
-        let rest = names.len().saturating_sub(NAMED);
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        names.truncate(NAMED);
-        Some(format!("{heading}: {}{more}: pathvet explain {measured}", names.join(", ")))
-    };
-    let size = frame(measured);
-    line(Fit::Exact, format!("{size}-byte frames are the largest of"))
-        .or_else(|| line(Fit::Tagged, format!("{}-byte frames, VLAN tag included, are the largest of", size.saturating_add(4))))
-        .or_else(|| line(Fit::Default, format!("{size}-byte frames are what these carry unless somebody changed it")))
-        .into_iter()
-        .collect()
-}
-
-/// What a size like this usually means where no Ethernet switch explains it.
-fn meanings(case: &Case<'_>, measured: u32, sends: u32) -> Vec<String> {
+/// What is known to stop at this size: the products whose largest frame it is, else what such a size usually means.
+fn known(case: &Case<'_>, measured: u32, sends: u32) -> Vec<String> {
     let signature = |mtu: u32| {
         let found = case.catalogue.signatures.iter().find(|signature| signature.ip_mtu == mtu)?;
         found.readings.first().map(|reading| format!("{mtu}: {}", reading.meaning))
     };
-    let mut lines = Vec::new();
-    if sends > 16_384 {
-        lines.extend(signature(sends));
-        lines.extend(signature(measured));
+    if sends > LARGEST_ETHERNET {
+        return signature(sends).into_iter().chain(signature(measured)).collect();
     }
-    if let Some(found) = catalogue::tunnels_at(case.catalogue, measured).first() {
-        lines.push(format!("{measured} is {} less {}: {}", found.underlay, found.tunnel.overhead, found.tunnel.name));
+    let found: Vec<Match<'_>> = catalogue::ceilings_at(case.catalogue, measured)
+        .into_iter()
+        .filter(|found| matches!(found.ceiling.kind, Kind::Switch | Kind::Router | Kind::Hypervisor))
+        .collect();
+    let size = frame(measured);
+    let line = products(&found, Fit::Exact, measured, &format!("{size}-byte frames are the largest of"))
+        .or_else(|| signature(measured).map(|meaning| format!("{meaning}: pathvet explain {measured}")))
+        .or_else(|| {
+            let tagged = size.saturating_add(4);
+            products(&found, Fit::Tagged, measured, &format!("{tagged}-byte frames, VLAN tag included, are the largest of"))
+        })
+        .or_else(|| {
+            products(&found, Fit::Default, measured, &format!("{size}-byte frames are what these carry unless somebody changed it"))
+        })
+        .or_else(|| tunnel(case, measured));
+    line.into_iter().collect()
+}
+
+/// `9216-byte frames are the largest of: A, B, C and 15 more: pathvet explain 9198`.
+fn products(found: &[Match<'_>], fit: Fit, measured: u32, heading: &str) -> Option<String> {
+    let of_fit = || found.iter().filter(|found| found.fit == fit).map(|found| found.ceiling);
+    let mut names: Vec<String> = Vec::new();
+    let mut vendors: Vec<&str> = Vec::new();
+    // One product of each vendor first: the reader looks for his own.
+    for ceiling in of_fit() {
+        if !vendors.contains(&ceiling.vendor.as_str()) {
+            vendors.push(&ceiling.vendor);
+            names.push(ceiling.name());
+        }
     }
-    lines
+    for name in of_fit().map(catalogue::Ceiling::name) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    let rest = names.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    names.truncate(NAMED);
+    Some(format!("{heading}: {}{more}: pathvet explain {measured}", names.join(", ")))
+}
+
+/// `8950 is 9000 less 50: VXLAN over IPv4`.
+fn tunnel(case: &Case<'_>, measured: u32) -> Option<String> {
+    let tunnels = catalogue::tunnels_at(case.catalogue, measured);
+    tunnels.first().map(|found| format!("{measured} is {} less {}: {}", found.underlay, found.tunnel.overhead, found.tunnel.name))
 }
 
 /// Another target that this host reaches with everything it sends: then this host and its first port are not the limit.
@@ -302,132 +327,122 @@ fn elsewhere(case: &Case<'_>, path: &Path, sends: u32) -> Option<String> {
     ))
 }
 
-fn router(case: &Case<'_>, path: &Path, ruling: &Ruling, measured: u32) -> Root {
-    let remedies = remedies::for_path(case, path, ruling);
-    let overlay = facts::on_link(case, path) && (path.limit.router.is_none() || path.limit.router == path.address)
-        || path.limit.router.is_some() && path.limit.router == path.address;
-    let tunnels = catalogue::tunnels_at(case.catalogue, measured);
-    let tunnel = tunnels
-        .first()
-        .map(|found| format!("{measured} is {} less {}: {}", found.underlay, found.tunnel.overhead, found.tunnel.name));
-    if overlay {
-        return Root {
-            key: format!("overlay|{}|{measured}", sender_key(path)),
-            summary: format!(
-                "An overlay between {} and {} carries {measured} and says so in the target's name: no router is on this link.",
-                path.from, path.to
-            ),
-            kind: CulpritKind::Overlay,
-            name: format!("between {} and {}", path.from, path.to),
-            confidence: Confidence::Likely,
-            details: tunnel.into_iter().collect(),
-            proof: remedies::proof(path),
-            remedies,
+fn router<'a>(case: Case<'a>, path: &'a Path, measured: u32) -> Lead<'a> {
+    let router = path.limit.router;
+    let overlay = router.is_some() && router == path.address;
+    let key = match router {
+        Some(router) if !overlay => format!("router|{router}|{measured}"),
+        _ => format!("router|{}|{measured}", sender(path)),
+    };
+    Lead::new(key, move |targets| {
+        let (kind, name, confidence, summary) = if overlay {
+            let between = format!("between {} and {}", path.from, targets.names());
+            let summary =
+                format!("An overlay {between} carries {measured} and says so in the target's own name, as no router does.");
+            (CulpritKind::Overlay, between, Confidence::Likely, summary)
+        } else {
+            let who = router.map_or_else(|| "a router".to_owned(), |router| format!("{router}"));
+            let summary = format!("The link behind {who} carries {measured}; {who} says so.");
+            (CulpritKind::Router, who, Confidence::Certain, summary)
         };
-    }
-    let who = path.limit.router.map_or_else(|| "a router".to_owned(), |router| format!("{router}"));
-    Root {
-        key: format!("router|{who}|{measured}"),
-        summary: format!("The link behind {who} carries {measured}; {who} says so."),
-        kind: CulpritKind::Router,
-        name: who,
-        confidence: Confidence::Certain,
-        details: tunnel.into_iter().collect(),
-        proof: remedies::proof(path),
-        remedies,
-    }
+        Root {
+            summary,
+            kind,
+            name,
+            confidence,
+            details: tunnel(&case, measured).into_iter().collect(),
+            proof: remedies::proof(path),
+            remedies: remedies::for_path(&case, path, &Ruling::Router, Length::Full),
+        }
+    })
 }
 
-fn undecided(case: &Case<'_>, path: &Path, finding: &Finding, measured: u32) -> Option<Root> {
+fn undecided<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding, measured: u32) -> Option<Lead<'a>> {
     match path.limit.kind {
         LimitKind::Silent if path.proof.is_some_and(|proof| proof.proven) => {
-            let mut root = of_path(
-                path,
-                "icmp",
-                finding,
-                CulpritKind::Firewall,
-                format!("between {} and {}", path.from, path.to),
-                Confidence::Possible,
-            );
-            root.summary = format!(
-                "Either a firewall drops ICMP above {measured} bytes, or a box on the way carries no more; echo alone cannot tell."
-            );
-            root.details = products(case, measured);
-            root.remedies = alloc::vec![
-                "name an open TCP port of the target: --tcp-port PORT".to_owned(),
-                "let UDP to ports 33434 to 33534 through, so that a second method can tell".to_owned(),
-            ];
-            Some(root)
+            Some(Lead::new(format!("icmp|{}|{measured}", sender(path)), move |targets| {
+                let name = format!("between {} and {}", path.from, targets.names());
+                let mut root = of_finding(finding, CulpritKind::Firewall, name, Confidence::Possible);
+                root.summary = format!(
+                    "Either a firewall drops ICMP above {measured} bytes, or a box on the way carries no more; echo alone cannot tell."
+                );
+                root.details = known(&case, measured, path_mtu::sends(&case, path).unwrap_or(measured));
+                root.remedies = alloc::vec![
+                    "name an open TCP port of the target: --tcp-port PORT".to_owned(),
+                    "let UDP to ports 33434 to 33534 through, so that a second method can tell".to_owned(),
+                ];
+                root
+            }))
         }
         LimitKind::Loss => Some(loss(case, path, finding)),
-        LimitKind::Policed => {
-            let mut root = of_path(
-                path,
-                "policer",
-                finding,
-                CulpritKind::Setting,
-                format!("the answer limit of {} or of a box before it", path.to),
-                Confidence::Possible,
-            );
+        LimitKind::Policed => Some(Lead::new(format!("policer|{}", sender(path)), |targets| {
+            let name = format!("the answer limit of {} or of a box before", targets.names());
+            let mut root = of_finding(finding, CulpritKind::Setting, name, Confidence::Possible);
             root.remedies = alloc::vec!["give the run more time, so that it can go below the limit".to_owned()];
-            Some(root)
-        }
+            root
+        })),
         _ => None,
     }
 }
 
-fn reverse(case: &Case<'_>, path: &Path, finding: &Finding) -> Root {
+fn reverse<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding) -> Lead<'a> {
+    let untold = path.limit.direction == Some(Direction::Unknown);
+    let back = path.reverse_mtu.unwrap_or(0);
     if finding.summary.starts_with("the ends differ") {
-        let peer = facts::peer(case, path);
-        let certain = peer.is_some_and(|peer| peer.how == PeerMtuHow::Evidence);
-        let confidence = if certain { Confidence::Certain } else { Confidence::Likely };
-        return of_path(path, "reverse", finding, CulpritKind::Host, path.to.clone(), confidence);
+        return Lead::new(format!("answers|{}|{}", sender(path), finding.summary), move |targets| {
+            let certain = facts::peer(&case, path).is_some_and(|peer| peer.how == PeerMtuHow::Evidence);
+            let confidence = if certain { Confidence::Certain } else { Confidence::Likely };
+            of_finding(finding, CulpritKind::Host, targets.names(), confidence)
+        });
     }
-    let confidence = if finding.outcome == Outcome::Fail { Confidence::Likely } else { Confidence::Possible };
-    let kind = if facts::on_link(case, path) { CulpritKind::Switch } else { CulpritKind::Router };
-    let mut root =
-        of_path(path, "reverse", finding, kind, format!("on the way back from {} to {}", path.to, path.from), confidence);
-    if let Some(back) = path.reverse_mtu.filter(|_| path.limit.direction != Some(Direction::Unknown)) {
+    Lead::new(format!("back|{}|{back}|{untold}|{}", sender(path), finding.outcome.word()), move |targets| {
+        let confidence = if finding.outcome == Outcome::Fail { Confidence::Likely } else { Confidence::Possible };
+        let kind = match facts::on_link(&case, path) {
+            _ if untold => CulpritKind::Firewall,
+            true => CulpritKind::Switch,
+            false => CulpritKind::Router,
+        };
+        let way = format!("on the way back from {} to {}", targets.names(), path.from);
+        let mut root = of_finding(finding, kind, way.clone(), confidence);
+        if !untold {
+            root.summary = format!("Something {way} drops packets above {back} bytes and says nothing.");
+            root.details = known(&case, back, path_mtu::sends(&case, path).unwrap_or(back));
+        }
+        root
+    })
+}
+
+fn loss<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding) -> Lead<'a> {
+    Lead::new(format!("loss|{}", sender(path)), move |targets| {
+        let between = format!("between {} and {}", path.from, targets.names());
+        let mut root = of_finding(finding, CulpritKind::Unknown, format!("the link or a box {between}"), Confidence::Possible);
+        if let Some(rise) = crate::builtin::link_errors::receive_side(&case, path) {
+            root.kind = CulpritKind::Nic;
+            root.name = format!("{}:{}", path.from, facts::egress_name(path).unwrap_or("its interface"));
+            root.confidence = Confidence::Likely;
+            root.details.push(rise);
+        }
+        let sample = crate::builtin::path_loss::sample(path);
         root.summary = format!(
-            "Something on the way back from {} to {} drops packets above {back} bytes and says nothing.",
-            path.to, path.from
+            "Packets {between} are lost whatever their size: {} of {} at sizes that pass.",
+            sample.sent.saturating_sub(sample.replied),
+            sample.sent
         );
-        root.details = products(case, back);
-    }
-    root
+        if targets.count() > 1 {
+            root.details.push(format!("the figure is that of {}; what they share is {}'s way out", path.to, path.from));
+        }
+        if root.remedies.is_empty() {
+            root.remedies = alloc::vec!["repair the loss first; then vet the size again".to_owned()];
+        }
+        root
+    })
 }
 
-fn loss(case: &Case<'_>, path: &Path, finding: &Finding) -> Root {
-    let mut root = of_path(
-        path,
-        "loss",
-        finding,
-        CulpritKind::Unknown,
-        format!("the link or a box between {} and {}", path.from, path.to),
-        Confidence::Possible,
-    );
-    if let Some(rise) = crate::builtin::link_errors::receive_side(case, path) {
-        root.kind = CulpritKind::Nic;
-        root.name = format!("{}:{}", path.from, facts::egress_name(path).unwrap_or("its interface"));
-        root.confidence = Confidence::Likely;
-        root.details.push(rise);
-    }
-    if root.remedies.is_empty() {
-        root.remedies = alloc::vec!["repair the loss first; then vet the size again".to_owned()];
-    }
-    root.summary = format!("Packets between {} and {} are lost whatever their size: {}.", path.from, path.to, finding.summary);
-    root
-}
-
-fn corrupt(path: &Path, finding: &Finding) -> Root {
-    let mut root = of_path(
-        path,
-        "corrupt",
-        finding,
-        CulpritKind::Unknown,
-        format!("a card or box between {} and {}", path.from, path.to),
-        Confidence::Possible,
-    );
-    root.summary = format!("Something between {} and {} changes data and computes the checksums anew.", path.from, path.to);
-    root
+fn corrupt<'a>(path: &'a Path, finding: &'a Finding) -> Lead<'a> {
+    Lead::new(format!("corrupt|{}", sender(path)), |targets| {
+        let between = format!("between {} and {}", path.from, targets.names());
+        let mut root = of_finding(finding, CulpritKind::Unknown, format!("a card or box {between}"), Confidence::Possible);
+        root.summary = format!("Something {between} changes data and computes the checksums anew.");
+        root
+    })
 }

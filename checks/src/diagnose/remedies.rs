@@ -11,7 +11,16 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 /// Above this no Ethernet is meant: it is `IPoIB` or a virtual network, and no switch has frames of that size.
-const LARGEST_ETHERNET: u32 = 16_384;
+pub(crate) const LARGEST_ETHERNET: u32 = 16_384;
+
+/// How much a remedy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// What to do: for a finding.
+    Short,
+    /// Also how it lasts and what to mind: for a diagnosis.
+    Full,
+}
 
 /// The MTU to give hosts so that their packets fit through `measured`: the usual number where it fits, else the measured one.
 pub(crate) const fn widest_fit(measured: u32) -> u32 {
@@ -23,7 +32,7 @@ pub(crate) const fn widest_fit(measured: u32) -> u32 {
 }
 
 /// What to do about a path whose MTU is judged by `ruling`, best first.
-pub(crate) fn for_path(case: &Case<'_>, path: &Path, ruling: &Ruling) -> Vec<String> {
+pub(crate) fn for_path(case: &Case<'_>, path: &Path, ruling: &Ruling, length: Length) -> Vec<String> {
     let Some(measured) = path.path_mtu else { return Vec::new() };
     let interface = facts::egress_name(path).unwrap_or("IFACE");
     let sends = path_mtu::sends(case, path).unwrap_or(measured);
@@ -33,13 +42,14 @@ pub(crate) fn for_path(case: &Case<'_>, path: &Path, ruling: &Ruling) -> Vec<Str
         Ruling::Reverse => {
             alloc::vec![format!("run pathvet check {} on {}: it sees the way back as its way there", path.from, path.to)]
         }
-        Ruling::Local => here(case, path, interface, wanted),
+        Ruling::Local => here(case, path, interface, wanted, length),
         Ruling::Router => router(path, measured, wanted, interface),
-        Ruling::EndsDiffer | Ruling::Silent { .. } => both_ways(case, path, measured, wanted, interface),
+        Ruling::EndsDiffer => ends(case, path, measured, wanted, interface, length),
+        Ruling::Silent { .. } => both_ways(case, path, measured, wanted, interface, length),
     }
 }
 
-fn here(case: &Case<'_>, path: &Path, interface: &str, wanted: u32) -> Vec<String> {
+fn here(case: &Case<'_>, path: &Path, interface: &str, wanted: u32, length: Length) -> Vec<String> {
     let link = facts::egress(case, path);
     if let Some(max) = link.and_then(|link| link.max_mtu).filter(|max| *max < wanted) {
         return alloc::vec![format!("{interface} takes at most {max}: expect no more, or use a card that takes {wanted}")];
@@ -51,38 +61,41 @@ fn here(case: &Case<'_>, path: &Path, interface: &str, wanted: u32) -> Vec<Strin
             target(path)
         )];
     }
-    alloc::vec![format!(
-        "set {interface} to {wanted}:   ip link set dev {interface} mtu {wanted}   {}   {}",
-        keep(wanted),
-        members()
-    )]
+    alloc::vec![lasting(format!("set {interface} to {wanted}:   ip link set dev {interface} mtu {wanted}"), wanted, length)]
 }
 
 fn router(path: &Path, measured: u32, wanted: u32, interface: &str) -> Vec<String> {
     let fit = widest_fit(measured);
     let overlay = path.limit.router.is_some() && path.limit.router == path.address;
     let who = path.limit.router.map_or_else(|| "the router".to_owned(), |router| format!("{router}"));
-    let raise = if overlay {
+    let mut remedies = alloc::vec![if overlay {
         let underlay = wanted.saturating_add(50);
         format!("raise the overlay's underlay so that {wanted} fits inside: {underlay} for VXLAN or Geneve over IPv4")
     } else {
         format!("raise the MTU of the link behind {who} to {wanted}")
-    };
-    alloc::vec![
-        raise,
-        format!("expect {measured}: programs that heed too-big messages already send no more"),
-        format!("set the hosts to {fit}:   {}", set_commands(interface, fit)),
-    ]
+    }];
+    // IPv6 has no interface below its minimum.
+    if path.family != 6 || fit >= 1280 {
+        remedies.push(format!("expect {measured}: programs that heed too-big messages already send no more"));
+        remedies.push(format!("set the hosts to {fit}:   {}", set_commands(interface, fit, wanted)));
+    }
+    remedies
+}
+
+/// The two ways to make the ends equal.
+fn ends(case: &Case<'_>, path: &Path, measured: u32, wanted: u32, interface: &str, length: Length) -> Vec<String> {
+    let peer = facts::peer(case, path);
+    let fit = widest_fit(peer.map_or(measured, |peer| peer.mtu.min(measured)));
+    let far = peer
+        .and_then(|peer| peer.link)
+        .map(|(host, link)| format!(":   ip link set dev {} mtu {wanted}   on {}", link.ifname, host.name));
+    let up = format!("set {} to {wanted} as well{}{}", path.to, far.unwrap_or_default(), carried(wanted));
+    order(case, path, hosts_down(case, path, fit, wanted, interface, length), up, fit)
 }
 
 /// The two ways to repair a silent cut: the hosts down, or the network up.
-fn both_ways(case: &Case<'_>, path: &Path, measured: u32, wanted: u32, interface: &str) -> Vec<String> {
-    let fit =
-        widest_fit(facts::peer(case, path).filter(|peer| peer.explains(measured)).map_or(measured, |peer| peer.mtu.min(measured)));
-    let segment = if facts::on_link(case, path) { "every host of this segment" } else { "the hosts on both ends" };
-    let expected = facts::expected_mtu(case, path).unwrap_or(0);
-    let short = if fit < expected { format!(" ({expected} is then not met)") } else { String::new() };
-    let down = format!("set {segment} to {fit}{short}:   {}   {}   {}", set_commands(interface, fit), keep(fit), members());
+fn both_ways(case: &Case<'_>, path: &Path, measured: u32, wanted: u32, interface: &str, length: Length) -> Vec<String> {
+    let fit = widest_fit(measured);
     let up = if wanted > LARGEST_ETHERNET {
         format!("set both ends and what is between to {wanted}")
     } else {
@@ -92,16 +105,49 @@ fn both_ways(case: &Case<'_>, path: &Path, measured: u32, wanted: u32, interface
             frame.saturating_add(4)
         )
     };
-    // Bringing the hosts down is no repair where more than that is expected.
-    if fit >= expected { alloc::vec![down, up] } else { alloc::vec![up, down] }
+    let mut remedies = order(case, path, hosts_down(case, path, fit, wanted, interface, length), up, fit);
+    if !facts::on_link(case, path) {
+        let message = if path.family == 6 { "ICMPv6 type 2" } else { "ICMP type 3 code 4" };
+        remedies
+            .push(format!("let the routers between say what passes (`ip unreachables`), and every firewall let {message} through"));
+    }
+    remedies
 }
 
-/// The command or setting on Linux, Windows and `ESXi`.
-pub(crate) fn set_commands(interface: &str, mtu: u32) -> String {
+fn hosts_down(case: &Case<'_>, path: &Path, fit: u32, wanted: u32, interface: &str, length: Length) -> String {
+    let segment = if facts::on_link(case, path) { "every host of this segment" } else { "the hosts on both ends" };
+    let expected = facts::expected_mtu(case, path).unwrap_or(0);
+    let short = if fit < expected { format!(" ({expected} is then not met)") } else { String::new() };
+    lasting(format!("set {segment} to {fit}{short}:   {}", set_commands(interface, fit, wanted)), fit, length)
+}
+
+/// Bringing the hosts down comes first, unless more than that is expected.
+fn order(case: &Case<'_>, path: &Path, down: String, up: String, fit: u32) -> Vec<String> {
+    let met = facts::expected_mtu(case, path).is_none_or(|expected| fit >= expected);
+    if met { alloc::vec![down, up] } else { alloc::vec![up, down] }
+}
+
+/// What a network must carry for hosts of that MTU.
+fn carried(mtu: u32) -> String {
     if mtu > LARGEST_ETHERNET {
+        return String::new();
+    }
+    format!(", and let every switch port between carry frames of at least {} bytes", mtu.saturating_add(22))
+}
+
+/// The command or setting on Linux, Windows and `ESXi`, for hosts that were at `was`.
+fn set_commands(interface: &str, mtu: u32, was: u32) -> String {
+    if was > LARGEST_ETHERNET {
         return format!("ip link set dev {interface} mtu {mtu}");
     }
     format!("ip link set dev {interface} mtu {mtu}   Windows *JumboPacket {}   ESXi {mtu}", mtu.saturating_add(14))
+}
+
+fn lasting(what: String, mtu: u32, length: Length) -> String {
+    match length {
+        Length::Short => what,
+        Length::Full => format!("{what}   {}   {}", keep(mtu), members()),
+    }
 }
 
 /// How a setting outlives a reboot.

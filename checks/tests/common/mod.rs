@@ -1,6 +1,5 @@
 //! What the tests of the checks share: one healthy evidence, the catalogue, and short ways to judge.
-#![allow(dead_code, reason = "each test file is a crate of its own and uses a part")]
-#![expect(clippy::allow_attributes, reason = "an expectation would fail in the files that use everything")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file is a crate of its own and uses a part")]
 
 use pathvet_checks::catalogue::Catalogue;
 use pathvet_checks::evidence::{
@@ -13,12 +12,12 @@ use pathvet_checks::{Case, judge};
 use std::sync::OnceLock;
 
 /// The moment at which every test judges.
-pub fn now() -> jiff::Timestamp {
+pub(crate) fn now() -> jiff::Timestamp {
     "2026-11-20T12:00:00Z".parse().expect("a timestamp")
 }
 
 /// The product's own catalogue.
-pub fn catalogue() -> &'static Catalogue {
+pub(crate) fn catalogue() -> &'static Catalogue {
     static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
     CATALOGUE.get_or_init(|| {
         let text = include_str!("../../catalogue/mtu-ceilings.yaml");
@@ -26,18 +25,18 @@ pub fn catalogue() -> &'static Catalogue {
     })
 }
 
-pub fn judged(evidence: &Evidence, expect: &Expect) -> Report {
+pub(crate) fn judged(evidence: &Evidence, expect: &Expect) -> Report {
     judge(&Case { evidence, expect, catalogue: catalogue(), now: now() })
 }
 
 /// Every finding that is not PASS, as `FAIL path-mtu node1->node2`.
-pub fn not_passed(report: &Report) -> Vec<String> {
+pub(crate) fn not_passed(report: &Report) -> Vec<String> {
     let not_passed = report.findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
     not_passed.map(|finding| format!("{} {} {}", finding.outcome.word(), finding.check, finding.subject)).collect()
 }
 
 /// An interface with a card behind it.
-pub fn card(ifname: &str, ifindex: u32, mtu: u32) -> Link {
+pub(crate) fn card(ifname: &str, ifindex: u32, mtu: u32) -> Link {
     let counters =
         [("rx_errors", 0), ("tx_errors", 0), ("rx_dropped", 7), ("tx_dropped", 0), ("rx_crc_errors", 3), ("rx_length_errors", 0)];
     let sample: std::collections::BTreeMap<String, u64> =
@@ -63,19 +62,19 @@ pub fn card(ifname: &str, ifindex: u32, mtu: u32) -> Link {
 }
 
 /// An interface without a card: `kind` as in `ip -d link`.
-pub fn virtual_link(ifname: &str, ifindex: u32, mtu: u32, kind: &str) -> Link {
+pub(crate) fn virtual_link(ifname: &str, ifindex: u32, mtu: u32, kind: &str) -> Link {
     let info = pathvet_checks::evidence::LinkInfo { info_kind: Some(kind.into()), ..Default::default() };
     Link { linkinfo: Some(info), driver: None, speed_mbps: None, pause: None, counters: None, ..card(ifname, ifindex, mtu) }
 }
 
-pub fn with_address(mut link: Link, address: &str, prefixlen: u8) -> Link {
+pub(crate) fn with_address(mut link: Link, address: &str, prefixlen: u8) -> Link {
     let local = address.parse().expect("an address");
     link.addresses.push(Address { local, prefixlen, family: if address.contains(':') { "inet6" } else { "inet" }.into() });
     link
 }
 
 /// node1 and node2 on one link, both at 9000 and all of it arriving.
-pub fn healthy() -> Evidence {
+pub(crate) fn healthy() -> Evidence {
     let mut loopback = virtual_link("lo", 1, 65536, "");
     loopback.linkinfo = None;
     loopback.max_mtu = None;
@@ -137,7 +136,7 @@ pub fn healthy() -> Evidence {
 }
 
 /// node2 with its own evidence, its eth0 at `mtu`.
-pub fn node2(mtu: u32) -> Host {
+pub(crate) fn node2(mtu: u32) -> Host {
     let mut eth0 = with_address(card("eth0", 2, mtu), "192.0.2.2", 24);
     eth0.address = Some("02:00:00:00:01:02".into());
     Host {
@@ -151,7 +150,7 @@ pub fn node2(mtu: u32) -> Host {
 }
 
 /// Makes the path a silent cut: this host sends `sends`, and nothing above `mtu` arrives, as a second method confirms.
-pub fn cut(evidence: &mut Evidence, sends: u32, mtu: u32) {
+pub(crate) fn cut(evidence: &mut Evidence, sends: u32, mtu: u32) {
     if let Some(links) = &mut evidence.hosts[0].links {
         links[1].mtu = sends;
     }
@@ -172,7 +171,7 @@ pub fn cut(evidence: &mut Evidence, sends: u32, mtu: u32) {
     path.methods = vec![second_method(Method::Udp, mtu, Some(mtu + 1))];
 }
 
-pub fn second_method(method: Method, passed: u32, failed: Option<u32>) -> pathvet_checks::evidence::MethodResult {
+pub(crate) fn second_method(method: Method, passed: u32, failed: Option<u32>) -> pathvet_checks::evidence::MethodResult {
     pathvet_checks::evidence::MethodResult {
         method,
         sent: 6,
@@ -180,5 +179,62 @@ pub fn second_method(method: Method, passed: u32, failed: Option<u32>) -> pathve
         passed: Some(passed),
         failed,
         forward_only: method != Method::Icmp,
+    }
+}
+
+/// Fills in everything that a path and a host can hold, so that a test which changes places finds them.
+pub(crate) fn bound_to_fail(evidence: &mut Evidence) {
+    use pathvet_checks::evidence::{Asked, Gap, GapReason, PeerMtu, PeerMtuHow, Policer, TooBig};
+    cut(evidence, 9600, 9198);
+    let path = &mut evidence.paths[0];
+    path.asked = Asked::Plan;
+    path.network = Some("migration".into());
+    path.peer_mtu = Some(PeerMtu { value: 9600, how: PeerMtuHow::Mss, at_least: false });
+    path.limit.router = Some("192.0.2.254".parse().expect("an address"));
+    path.limit.reported_mtu = Some(9198);
+    path.slow_sample = Some(LossSample { sent: 300, replied: 290 });
+    path.too_big = vec![TooBig { from: "192.0.2.254".parse().expect("an address"), mtu: 68, quoted: 9600, believed: false }];
+    path.policer = Some(Policer { per_second: 20 });
+    path.unreachable = Some("host unreachable from 192.0.2.254".into());
+    path.send_error = Some("ENOBUFS".into());
+    path.resolve_error = Some("no such name".into());
+    path.incomplete = Some("the deadline passed".into());
+    path.gateway_lladdr = Some("02:00:00:00:09:09".into());
+    path.methods.push(second_method(Method::Icmp, 1024, Some(1025)));
+    let route = path.route.as_mut().expect("a route");
+    route.gateway = Some("192.0.2.254".parse().expect("an address"));
+    (route.mtu, route.advmss, route.cached_mtu, route.cache_expires_s) = (Some(9600), Some(9000), Some(9198), Some(9));
+    (route.vrf, route.rule) = (Some("blue".into()), Some("32766: from all lookup main".into()));
+    let second = evidence.paths[0].clone();
+    evidence.paths.push(Path { to: "node3".into(), address: Some("192.0.2.3".parse().expect("an address")), ..second });
+    let host = &mut evidence.hosts[0];
+    host.gaps.push(Gap {
+        what: "paths".into(),
+        place: "socket".into(),
+        reason: GapReason::NotPermitted,
+        detail: "no ICMP socket".into(),
+        right: Some("CAP_NET_RAW".into()),
+    });
+    let links = host.links.as_mut().expect("links");
+    links[1].master = Some("br0".into());
+    links[1].physfn = Some("eth9".into());
+    links[1].link = Some("eth0".into());
+    for (number, (name, kind)) in
+        [("br0", "bridge"), ("bond0", "bond"), ("vxlan0", "vxlan"), ("tap0", "tun"), ("eth9", "vlan")].into_iter().enumerate()
+    {
+        let index = u32::try_from(number).unwrap_or_default() + 10;
+        let mut link = virtual_link(name, index, 9600, kind);
+        link.link = Some("eth0".into());
+        link.master = Some("br0".into());
+        let info = link.linkinfo.as_mut().expect("a kind");
+        for (key, value) in
+            [("mode", "802.3ad"), ("active_slave", "eth0"), ("primary", "eth1"), ("remote", "192.0.2.2"), ("link", "eth0")]
+        {
+            info.info_data.insert(key.into(), value.into());
+        }
+        info.info_data.insert("ad_info".into(), serde_json::json!({"partner_mac": "00:00:00:00:00:00"}));
+        info.info_slave_data.insert("mii_status".into(), "UP".into());
+        info.info_slave_data.insert("ad_aggregator_id".into(), 1.into());
+        links.push(link);
     }
 }
