@@ -18,6 +18,7 @@ mod list;
 mod output;
 mod plan;
 mod probe;
+mod watch;
 
 use crate::error::{Error, printable, writeln_stderr};
 use clap::builder::TypedValueParser;
@@ -326,6 +327,11 @@ impl Outcome {
             Self::Judged(code) => code,
         }
     }
+}
+
+/// What a run that a signal ended exits with, as a shell counts: 130 for SIGINT, 143 for SIGTERM.
+fn signalled(signal: i32) -> u8 {
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
 /// The command as clap knows it; man pages and completions are made from it.

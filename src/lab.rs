@@ -15,7 +15,6 @@ pub mod topologies;
 pub use forward::Counters;
 pub use host::{COMMAND, lab_host_main};
 
-use crate::sys::ns;
 use host::OWN_PROGRAM;
 use network::Rules;
 use protocol::{Answer, Built, Failure, Order, read_line, write_line};
@@ -320,11 +319,6 @@ fn forbidding(read: impl Fn(&str) -> Option<String>) -> (String, String) {
         "no sysctl forbids user namespaces, but this process may not make one (a seccomp filter, as in containers)".to_owned(),
         "starting the container without that filter".to_owned(),
     )
-}
-
-/// Keeps Ctrl-C from the process that holds a lab while a program in it has the terminal: that program ends first.
-pub fn hold_interrupts() {
-    ns::hold_interrupts();
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
 //! What the collectors say, against what iproute2 says, in a network namespace made for it.
+#![expect(clippy::print_stdout, reason = "a test says what it skipped and how much it compared")]
 
 use pathvet::collect::{self, RouteQuery, Routing};
 use pathvet::host::ThisHost;
 use pathvet_checks::evidence::{Host, Link, Neighbour, Route};
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{IpAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 /// Runs the named test of this file again, in a user and network namespace of its own. `None`: this is that run.
@@ -54,18 +59,29 @@ fn json(args: &str) -> Vec<Value> {
     if text.trim().is_empty() { Vec::new() } else { serde_json::from_str(&text).expect("JSON") }
 }
 
-/// A process that holds another network namespace, killed when dropped.
-struct Far(Child);
+/// A shell that holds another network namespace, killed when dropped.
+struct Far(Child, BufReader<std::process::ChildStdout>);
 
 impl Far {
     fn new() -> Self {
         let mut command = Command::new("/usr/bin/unshare");
-        command.args(["--net", "/bin/sh", "-c", "echo up; exec sleep 1000"]).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("unshare runs");
+        command.args(["--net", "/bin/sh", "-c", "echo up; while read line; do $line && echo ok; done"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare runs");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let mut far = Self(child, output);
+        assert_eq!(far.line(), "up");
+        far
+    }
+
+    fn line(&mut self) -> String {
         let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().expect("piped")), &mut line)
-            .expect("a line");
-        Self(child)
+        self.1.read_line(&mut line).expect("a line");
+        line.trim().to_owned()
+    }
+
+    fn run(&mut self, command: &str) {
+        writeln!(self.0.stdin.as_mut().expect("piped"), "{command}").expect("written");
+        assert_eq!(self.line(), "ok", "{command}");
     }
 }
 
@@ -387,16 +403,16 @@ fn the_route_used_is_the_kernels() {
         }
         let mut question = query.dst.to_string();
         if let Some(source) = query.source {
-            question.push_str(&format!(" from {source}"));
+            let _ = write!(question, " from {source}");
         }
         if query.oif.is_some() {
             question.push_str(" oif v1");
         }
         if query.mark != 0 {
-            question.push_str(&format!(" mark {}", query.mark));
+            let _ = write!(question, " mark {}", query.mark);
         }
         if query.tos != 0 {
-            question.push_str(&format!(" tos {:#x}", query.tos));
+            let _ = write!(question, " tos {:#x}", query.tos);
         }
         let Some(theirs) = route_get(&question, false) else { continue };
         let fib = route_get(&question, true).expect("the entry");
@@ -423,4 +439,71 @@ fn the_route_used_is_the_kernels() {
     let missing = collect::route_used(&ThisHost, &routing, RouteQuery { oif: Some(4_000_000), ..to("8.8.8.8") });
     assert!(missing.is_err() || missing.is_ok_and(|used| used.kind == "none"));
     println!("{compared} values compared");
+}
+
+/// Sends datagrams that may not be fragmented until the router beyond has said that they are too big: `EMSGSIZE`.
+fn learn_path_mtu(source: &str, target: &str) {
+    let socket = UdpSocket::bind((source, 0)).expect("a socket");
+    if source.contains(':') {
+        sockopt::set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DO).expect("an option");
+    } else {
+        sockopt::set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DO).expect("an option");
+    }
+    socket.connect((target, 9)).expect("a route");
+    for _ in 0..10_000 {
+        match socket.send(&[0; 3000]) {
+            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => return,
+            _ => std::thread::yield_now(),
+        }
+    }
+    panic!("no router said that 3000 bytes to {target} are too big");
+}
+
+#[test]
+fn a_cached_path_mtu_is_seen_with_its_age() {
+    if in_namespace("a_cached_path_mtu_is_seen_with_its_age").is_some() {
+        return;
+    }
+    let mut far = Far::new();
+    ip("link set lo up");
+    ip(&format!("link add here mtu 9000 type veth peer name there mtu 9000 netns {}", far.0.id()));
+    ip("link set here up");
+    ip("addr add 192.0.2.1/24 dev here");
+    ip("addr add 2001:db8::1/64 dev here nodad");
+    far.run("mount -t sysfs sysfs /sys");
+    for command in [
+        "ip link set lo up",
+        "ip link set there up",
+        "ip addr add 192.0.2.2/24 dev there",
+        "ip addr add 2001:db8::2/64 dev there nodad",
+        "ip link add narrow mtu 1400 type veth peer name end",
+        "ip link set narrow up",
+        "ip link set end up",
+        "ip addr add 203.0.113.1/24 dev narrow",
+        "ip addr add 2001:db8:9::1/64 dev narrow nodad",
+        "ip neigh add 203.0.113.9 lladdr 02:00:00:00:00:09 dev narrow",
+        "ip neigh add 2001:db8:9::9 lladdr 02:00:00:00:00:09 dev narrow",
+        "sysctl -q -w net.ipv4.ip_forward=1",
+        "sysctl -q -w net.ipv6.conf.all.forwarding=1",
+    ] {
+        far.run(command);
+    }
+    ip("route add 203.0.113.0/24 via 192.0.2.2");
+    ip("-6 route add 2001:db8:9::/64 via 2001:db8::2");
+    let (links, _) = collect::links(&ThisHost);
+    let (routing, _) = Routing::new(&ThisHost, &links.expect("links"));
+    for (source, target) in [("192.0.2.1", "203.0.113.9"), ("2001:db8::1", "2001:db8:9::9")] {
+        let query = RouteQuery::to(target.parse::<IpAddr>().expect("ip"));
+        let before = collect::route_used(&ThisHost, &routing, query).expect("a route");
+        assert_eq!((before.cached_mtu, before.cache_expires_s), (None, None), "{target}");
+        learn_path_mtu(source, target);
+        let after = collect::route_used(&ThisHost, &routing, query).expect("a route");
+        assert_eq!((after.cached_mtu, after.mtu, after.mtu_locked), (Some(1400), None, false), "{target}: {after:?}");
+        let left = after.cache_expires_s.expect("an end");
+        assert!((590..=600).contains(&left), "{left} s of mtu_expires, 600 s");
+        assert_eq!(after.dst, before.dst, "the entry is still the table's");
+        println!("{target}: 1400 cached for {left} s, compared");
+    }
+    let host = collect::host(&ThisHost, now());
+    assert!(!host.routes.expect("routes").iter().any(|route| route.dst.starts_with("203.0.113.9")), "clones are no routes");
 }

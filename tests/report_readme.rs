@@ -2,8 +2,6 @@
 //!
 //! `PATHVET_BLESS=1 cargo test --test report_readme` writes the run into the README.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use assert_cmd::cargo_bin_cmd;
 use std::path::Path;
 

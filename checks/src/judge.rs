@@ -4,7 +4,7 @@ use crate::builtin::run::{self, WaiverUse};
 use crate::builtin::{self};
 use crate::catalogue::Catalogue;
 use crate::diagnose;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Path};
 use crate::expect::{Expect, Waiver};
 use crate::facts;
 pub use crate::facts::expected_mtu;
@@ -57,9 +57,20 @@ pub fn judge(case: &Case<'_>) -> Report {
         verdict,
         exit_code: verdict.exit_code(),
         counts: count(&findings),
-        paths: paths.map(|path| PathReport { path: path.clone(), expected_mtu: expected_mtu(case, path) }).collect(),
+        paths: paths.map(|path| path_report(case, path)).collect(),
         findings,
         diagnoses,
+    }
+}
+
+/// The path as measured, with what the report says beyond it.
+fn path_report(case: &Case<'_>, path: &Path) -> PathReport {
+    let link = facts::egress(case, path);
+    PathReport {
+        path: path.clone(),
+        expected_mtu: expected_mtu(case, path),
+        interface_driver: link.and_then(|link| link.driver.clone()),
+        interface_speed_mbps: link.and_then(|link| link.speed_mbps),
     }
 }
 

@@ -43,6 +43,12 @@ pub struct PathReport {
     pub path: Path,
     /// The path MTU that the user or the plan expects.
     pub expected_mtu: Option<u32>,
+    /// Driver of the outgoing interface, where the sender's own evidence has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface_driver: Option<String>,
+    /// Speed of the outgoing interface in Mb/s, where the sender's own evidence has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface_speed_mbps: Option<u32>,
 }
 
 /// How a finding came out.

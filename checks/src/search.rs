@@ -20,6 +20,7 @@
 //! 6. Loss among sizes that pass starts a *slow sample*: if the loss goes away, it was a policer, and the search goes on slowly.
 //! 7. A second method confirms what echo says, and the far end's own MTU is read (MSS, fragments), while the proof runs.
 
+mod ceilings;
 mod decide;
 mod ladder_plan;
 mod outcome;
@@ -32,6 +33,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use ceilings::KNOWN_CEILINGS;
 pub use pacer::{Admission, Pacer, PacerConfig, Request};
 
 use crate::evidence::{Method, PeerMtu, TooBig};

@@ -41,7 +41,9 @@ fn every_entry_has_an_id_of_its_own_and_a_source() {
 /// The unit is what makes a "9216" 9216, 9202, 9198 or 9184 bytes of IP packet.
 #[test]
 fn a_9216_is_not_a_9216() {
-    let ip_mtu = |id: &str| catalogue().ceilings.iter().find(|ceiling| ceiling.id == id).map(|ceiling| (ceiling.value, ceiling.ip_mtu_untagged));
+    let ip_mtu = |id: &str| {
+        catalogue().ceilings.iter().find(|ceiling| ceiling.id == id).map(|ceiling| (ceiling.value, ceiling.ip_mtu_untagged))
+    };
     assert_eq!(ip_mtu("cisco-nexus-9000"), Some((9216, 9216)));
     assert_eq!(ip_mtu("juniper-ex"), Some((9216, 9202)));
     assert_eq!(ip_mtu("dell-powerconnect-8132"), Some((9216, 9198)));
@@ -107,7 +109,9 @@ fn numbers_in_other_units_are_recognised() {
     // 9216 is both: Nexus and others count the packet, most count the frame.
     let readings = explain_size(catalogue(), 9216).readings;
     assert!(readings.iter().any(|reading| reading.unit == Written::Frame && reading.ip_mtu == 9198));
-    assert!(explain_size(catalogue(), 2044).readings[0].signatures.iter().any(|reading| reading.meaning.contains("IPoIB datagram")));
+    assert!(
+        explain_size(catalogue(), 2044).readings[0].signatures.iter().any(|reading| reading.meaning.contains("IPoIB datagram"))
+    );
 }
 
 #[test]
@@ -124,10 +128,22 @@ fn any_number_can_be_explained() {
 #[test]
 fn explanation_of_9198_lists_everything() {
     let text = explain_size(catalogue(), 9198).to_string();
-    assert!(text.starts_with("9198 as an IP MTU: frame+FCS 9216, with a VLAN tag 9220, with header only 9212, ping -s 9170 (IPv6 9150)\n"), "{text}");
+    assert!(
+        text.starts_with(
+            "9198 as an IP MTU: frame+FCS 9216, with a VLAN tag 9220, with header only 9212, ping -s 9170 (IPv6 9150)\n"
+        ),
+        "{text}"
+    );
     for product in ["PowerConnect 8100", "S4048", "Catalyst 9000", "AOS-CX", "EXOS", "VXLAN"] {
         assert!(text.contains(product) || product == "VXLAN", "{product} in\n{text}");
     }
     let exact = ceilings_at(catalogue(), 9198).len();
     assert!(text.lines().filter(|line| line.starts_with("    ")).count() >= exact, "{text}");
+}
+
+/// The search does not read the catalogue; what it knows of it must be current.
+#[test]
+fn the_search_knows_the_ceilings_of_the_catalogue() {
+    let sizes = known_ceilings(catalogue());
+    assert_eq!(sizes, pathvet_checks::search::KNOWN_CEILINGS, "checks/src/search/ceilings.rs should hold {sizes:?}");
 }

@@ -2,7 +2,8 @@
 
 use super::output::{Outputs, Sink, print, use_color};
 use super::request::{Request, remark};
-use super::{CheckArgs, Outcome, gather, judge};
+use super::watch::ProgressLine;
+use super::{CheckArgs, Outcome, gather, judge, signalled};
 use crate::error::Error;
 use std::io::IsTerminal;
 use std::time::Instant;
@@ -20,10 +21,15 @@ pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     if !args.report.quiet {
         remark(args.judging.expect, request.plan.as_ref(), use_color(args.report.color, std::io::stderr().is_terminal()));
     }
-    let evidence = gather::gather(&request, None)?;
+    let mut line = ProgressLine::new(args.report.quiet);
+    let found = gather::gather(&request, None, &mut line)?;
+    drop(line);
     if let Some(save) = save {
-        save.write(&gather::to_json(&evidence)?)?;
+        save.write(&gather::to_json(&found.evidence)?)?;
     }
-    let judged = judge::judged(&evidence, &expect, started, args.judging.fail_on);
+    let mut judged = judge::judged(&found.evidence, &expect, started, args.judging.fail_on);
+    if let Some(signal) = found.signal {
+        judged.exit_code = signalled(signal);
+    }
     judge::deliver(judged, started, clock.elapsed(), outputs)
 }

@@ -2,7 +2,8 @@
 
 use super::output::{Sink, print};
 use super::request::Request;
-use super::{CollectArgs, Outcome, gather};
+use super::watch::ProgressLine;
+use super::{CollectArgs, Outcome, gather, signalled};
 use crate::error::Error;
 
 pub(super) fn run(args: &CollectArgs) -> Result<Outcome, Error> {
@@ -12,11 +13,13 @@ pub(super) fn run(args: &CollectArgs) -> Result<Outcome, Error> {
     }
     request.confirm(&args.targets, args.probing.yes)?;
     let sink = args.out.as_deref().map(Sink::open).transpose()?;
-    let evidence = gather::gather(&request, args.record.as_deref())?;
-    let text = gather::to_json(&evidence)?;
+    let mut line = ProgressLine::new(args.quiet);
+    let found = gather::gather(&request, args.record.as_deref(), &mut line)?;
+    drop(line);
+    let text = gather::to_json(&found.evidence)?;
     match sink {
         Some(sink) => sink.write(&text)?,
         None => print(&text)?,
     }
-    Ok(Outcome::Done)
+    Ok(found.signal.map_or(Outcome::Done, |signal| Outcome::Judged(signalled(signal))))
 }

@@ -57,6 +57,8 @@ pub struct Probing {
     pub timeout: Duration,
     /// Time for the whole run.
     pub deadline: Option<Duration>,
+    /// The sizes alone, of the first address that is routed.
+    pub ladder_only: bool,
 }
 
 /// About what a run will send.
@@ -118,7 +120,9 @@ impl Request {
     /// Flags that contradict each other.
     pub fn one(host: &Target, probing: &ProbeArgs, expect: ExpectArgs) -> Result<Self, Error> {
         let targets = TargetArgs { hosts: vec![host.clone()], ..TargetArgs::default() };
-        Self::new(&targets, probing, expect, None)
+        let mut request = Self::new(&targets, probing, expect, None)?;
+        request.probing.ladder_only = true;
+        Ok(request)
     }
 
     /// An address of the other family than `-4` or `-6` asks for is a slip.
@@ -214,6 +218,7 @@ impl Probing {
             dscp: vec![0],
             timeout: args.timeout,
             deadline: args.deadline,
+            ladder_only: false,
         })
     }
 }

@@ -110,3 +110,40 @@ fn read(bytes: &[u8]) -> Option<(u32, BTreeMap<String, u64>)> {
     let values = NAMES.iter().zip(stats.value.chunks_exact(8));
     Some((ifindex, values.filter_map(|(name, value)| Some(((*name).to_owned(), nla::read_u64(value)?))).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::ThisHost;
+    use std::net::UdpSocket;
+
+    #[test]
+    fn counters_rise_and_have_the_names_of_sysfs() {
+        let (before, gaps) = sample_counters(&ThisHost, &[1]);
+        assert_eq!(gaps, []);
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a socket");
+        let address = socket.local_addr().expect("an address");
+        for _ in 0..3 {
+            socket.send_to(&[0; 100], address).expect("sent");
+        }
+        let (after, _) = sample_counters(&ThisHost, &[1]);
+        let sent = |sample: &CounterSample| sample.get(1).expect("loopback")["tx_packets"];
+        assert!(sent(&after) >= sent(&before) + 3);
+
+        let mut names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+        names.sort();
+        assert_eq!(ThisHost.list("/sys/class/net/lo/statistics").expect("sysfs"), names);
+        let value = |name: &str| ThisHost.read(&format!("/sys/class/net/lo/statistics/{name}")).expect("sysfs");
+        for name in ["rx_over_errors", "rx_nohandler", "collisions"] {
+            let text = String::from_utf8(value(name)).expect("text");
+            assert_eq!(text.trim().parse::<u64>().ok(), after.get(1).and_then(|values| values.get(name)).copied(), "{name}");
+        }
+
+        let mut host = evidence::Host { links: crate::collect::links(&ThisHost).0, ..evidence::Host::default() };
+        apply_counters(&mut host, &before, Some((&after, Duration::from_millis(7))));
+        let counters = host.link_by_index(1).and_then(|link| link.counters.clone()).expect("counters");
+        assert_eq!((counters.interval_ms, counters.last.as_ref()), (Some(7), after.get(1)));
+        let (none, gaps) = sample_counters(&ThisHost, &[2_000_000_000]);
+        assert_eq!((none, gaps.len()), (CounterSample::default(), 1));
+    }
+}

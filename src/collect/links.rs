@@ -34,7 +34,10 @@ pub fn links(host: &dyn Host) -> (Option<Vec<Link>>, Vec<Gap>) {
     let mut request = LinkMessage::default();
     request.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     let (raw, mut gaps) = rtnetlink::dump(host, "links", DUMP_LINKS, RouteNetlinkMessage::GetLink(request), read_link);
-    let Some(raw) = raw else {
+    if raw.as_ref().is_some_and(Vec::is_empty) && gaps.is_empty() {
+        gaps.push(gap::malformed("links", DUMP_LINKS, "an empty answer; every machine has a loopback interface"));
+    }
+    let Some(raw) = raw.filter(|raw| !raw.is_empty()) else {
         if host.live() {
             return (None, gaps);
         }

@@ -1,12 +1,12 @@
 //! ARP and ND entries.
 
-use super::links::{Names, name};
+use super::links::{Names, name, names};
 use super::{rtnetlink, words};
 use crate::host::Host;
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use pathvet_checks::evidence::{Gap, Neighbour};
-use pathvet_checks::wire::{linkinfo, nla};
+use pathvet_checks::evidence::{Gap, Link, Neighbour};
+use pathvet_checks::wire::linkinfo;
 use std::net::IpAddr;
 
 /// `struct ndmsg`.
@@ -15,37 +15,23 @@ const HEADER: usize = 12;
 const ATTRIBUTES: [u16; 2] = [1, 2];
 const PLACE: &str = "netlink RTM_GETNEIGH";
 
-/// The neighbour tables of both families, as `ip neigh` shows them: without `noarp` entries, which are made by the kernel.
+/// The neighbour tables of both families, as `ip neigh` shows them: without `noarp` entries, which are made by the kernel. `links` gives the names
+/// of the interfaces.
 #[must_use]
-pub fn neighbours(host: &dyn Host, names: &Names) -> (Option<Vec<Neighbour>>, Vec<Gap>) {
+pub fn neighbours(host: &dyn Host, links: &[Link]) -> (Option<Vec<Neighbour>>, Vec<Gap>) {
+    let names = names(links);
     let request = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
     let (table, gaps) = rtnetlink::dump(host, "neighbours", PLACE, request, |message| {
         let RouteNetlinkMessage::NewNeighbour(row) = rtnetlink::parse(message, HEADER, &ATTRIBUTES)? else {
             return Ok(None);
         };
-        Ok(read(&row, names).filter(|row| row.state != "noarp" && row.state != "none"))
+        Ok(read(&row, &names).filter(|row| row.state != "noarp" && row.state != "none"))
     });
     let table = table.map(|mut table| {
         table.sort();
         table
     });
     (table, gaps)
-}
-
-/// The entry of one address on one interface (`RTM_GETNEIGH` without dump, Linux 5.0); `None` where there is none.
-#[must_use]
-pub fn neighbour(host: &dyn Host, dst: IpAddr, ifindex: u32, names: &Names) -> Option<Neighbour> {
-    let mut message = NeighbourMessage::default();
-    message.header.family = if dst.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    message.header.ifindex = ifindex;
-    message.attributes.push(NeighbourAttribute::Destination(dst.into()));
-    let request = rtnetlink::request(RouteNetlinkMessage::GetNeighbour(message), false);
-    let answer = host.netlink(libc::NETLINK_ROUTE, &request).ok()?;
-    let message = nla::messages(&answer).next()?.ok()?;
-    match rtnetlink::parse(&message, HEADER, &ATTRIBUTES).ok()? {
-        RouteNetlinkMessage::NewNeighbour(row) => read(&row, names),
-        _ => None,
-    }
 }
 
 fn read(row: &NeighbourMessage, names: &Names) -> Option<Neighbour> {

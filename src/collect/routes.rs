@@ -1,11 +1,11 @@
 //! Routes of every table.
 
-use super::links::{Names, name};
+use super::links::{Names, name, names};
 use super::{rtnetlink, words};
 use crate::host::Host;
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteVia};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use pathvet_checks::evidence::{Gap, Route};
+use pathvet_checks::evidence::{Gap, Link, Route};
 use pathvet_checks::wire::nla;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,9 +16,10 @@ pub(super) const ATTRIBUTES: [u16; 10] = [1, 4, 5, 6, 7, 8, 9, 12, 15, 18];
 /// `RTAX_MTU` as a bit of `RTAX_LOCK`.
 const LOCK_MTU: u32 = 1 << 2;
 
-/// The routes of all tables and both families, without the kernel's cached ones.
+/// The routes of all tables and both families, without the kernel's cached ones. `links` gives the names of the interfaces.
 #[must_use]
-pub fn routes(host: &dyn Host, names: &Names) -> (Option<Vec<Route>>, Vec<Gap>) {
+pub fn routes(host: &dyn Host, links: &[Link]) -> (Option<Vec<Route>>, Vec<Gap>) {
+    let names = names(links);
     let mut table: Option<Vec<Route>> = None;
     let mut gaps = Vec::new();
     for (family, place) in
@@ -27,7 +28,7 @@ pub fn routes(host: &dyn Host, names: &Names) -> (Option<Vec<Route>>, Vec<Gap>) 
         let mut request = RouteMessage::default();
         request.header.address_family = family;
         let (rows, more) = rtnetlink::dump(host, "routes", place, RouteNetlinkMessage::GetRoute(request), |message| {
-            Ok(read(message)?.filter(|fact| !fact.cloned).map(|fact| fact.route(names)))
+            Ok(read(message)?.filter(|fact| !fact.cloned).map(|fact| fact.route(&names)))
         });
         gaps.extend(more);
         if let Some(rows) = rows {

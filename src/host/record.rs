@@ -82,10 +82,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let place = self.place(path)?;
-        // An entry of a listed directory stands there as an empty directory until it is read.
-        let _ = std::fs::remove_dir(&place);
-        std::fs::write(place, bytes)
+        std::fs::write(self.place(path)?, bytes)
     }
 
     fn keep_answer(&self, family: i32, request: &[u8], answer: &io::Result<Vec<u8>>) {
@@ -132,10 +129,10 @@ impl Host for Recorder<'_> {
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
         let names = self.host.list(path)?;
         for name in &names {
-            let made = self.place(&format!("{path}/{name}")).and_then(|place| match std::fs::create_dir(place) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-                _ => Ok(()),
-            });
+            // The entry stands there as an empty file until more of it is asked for.
+            let place = self.place(&format!("{path}/{name}"));
+            let made = place.and_then(|place| std::fs::File::options().append(true).create(true).open(place)).map(|_| ());
+            let made = made.or_else(|error| if error.kind() == io::ErrorKind::IsADirectory { Ok(()) } else { Err(error) });
             self.note(made);
         }
         Ok(names)

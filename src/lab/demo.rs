@@ -1,7 +1,8 @@
 //! `pathvet demo`: builds a topology and vets it before the user's eyes.
 
 use super::topologies::{ALL, Family, Scene, Topology};
-use super::{Lab, LabError, hold_interrupts};
+use super::{Lab, LabError};
+use crate::sys::ns::{hold_interrupts, release_interrupts};
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -59,8 +60,9 @@ impl Demo {
         hold_interrupts();
         let mut command = lab.command(lab.first(), &argv)?;
         let status = command.status().map_err(|source| LabError::Process { what: "start pathvet in node1", source })?;
+        release_interrupts();
         if self.keep {
-            self.hold(&lab, out).map_err(DemoError::Output)?;
+            hold(&lab, out).map_err(DemoError::Output)?;
         }
         Ok(code(status))
     }
@@ -78,19 +80,18 @@ impl Demo {
             list: list(),
         })
     }
+}
 
-    /// Tells how to enter the network and waits for Enter, or for the end of the input.
-    #[expect(clippy::unused_self, reason = "one of the steps of a demo")]
-    fn hold(&self, lab: &Lab, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "\nThe network stays until you press Enter. To look around:")?;
-        for (host, _) in lab.processes() {
-            if let Ok(line) = lab.nsenter(host) {
-                writeln!(out, "  {line} sh    # {host}")?;
-            }
+/// Tells how to enter the network and waits for Enter, or for the end of the input. Ctrl-C ends it too.
+fn hold(lab: &Lab, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nThe network stays until you press Enter. To look around:")?;
+    for (host, _) in lab.processes() {
+        if let Ok(line) = lab.nsenter(host) {
+            writeln!(out, "  {line} sh    # {host}")?;
         }
-        out.flush()?;
-        io::stdin().lock().read_line(&mut String::new()).map(drop)
     }
+    out.flush()?;
+    io::stdin().lock().read_line(&mut String::new()).map(drop)
 }
 
 /// Every topology with its summary, one a line.

@@ -3,6 +3,7 @@
 use super::View;
 use super::text::{Page, Span, Tone, clean, plain, width};
 use pathvet_checks::evidence::{LimitKind, Path, PeerMtu, Rung, RungOutcome};
+use pathvet_checks::report::PathReport;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -13,11 +14,22 @@ const USUAL: [u32; 2] = [1500, 9000];
 /// Longer ladders are shortened to the sizes that matter.
 const SHORT: usize = 5;
 
+/// Columns that a size, what became of it and two counts of ten digits can take.
+const LINE: usize = 60;
+
 /// The ladder of one path with its heading; empty where no size was tried. With `view.verbose` every size, else those that matter.
 #[must_use]
 pub fn render(path: &Path, expected: Option<u32>, view: &View) -> String {
     let mut page = Page::new(view);
     write(&mut page, path, expected, view);
+    page.finish()
+}
+
+/// The line that heads a path, without its ladder.
+#[must_use]
+pub fn head(path: &Path, view: &View) -> String {
+    let mut page = Page::new(view);
+    header(&mut page, path, view);
     page.finish()
 }
 
@@ -152,9 +164,10 @@ pub struct Live<W: Write> {
 }
 
 impl<W: Write> Live<W> {
-    /// `rows` is the height of the terminal, where `out` is one.
+    /// `rows` is the height of the terminal, where `out` is one. A terminal too narrow for a line of sizes is not rewritten: lines
+    /// that it breaks in two could not be taken back.
     pub const fn new(out: W, view: View, terminal: bool, rows: usize) -> Self {
-        Self { out, view, terminal, rows, drawn: 0, told: Vec::new() }
+        Self { out, view, terminal: terminal && view.width >= LINE, rows, drawn: 0, told: Vec::new() }
     }
 
     /// Shows what is known now.
@@ -228,21 +241,26 @@ impl<W: Write> Live<W> {
 }
 
 /// The line that heads a path: who, by which way, and what it took.
-pub(super) fn header(page: &mut Page<'_>, path: &Path, view: &View) {
+pub(super) fn header(page: &mut Page<'_>, report: &PathReport, view: &View) {
+    let path = &report.path;
     let arrow = if view.utf8 { " → " } else { "->" };
     let mut spans: Vec<Span<'_>> = vec![(format!("{}{arrow}{}", path.from, clean(&path.to, view.utf8)).into(), Tone::Strong)];
-    let mut way = String::new();
-    match path.address {
-        Some(address) if address.to_string() != path.to => way = format!("  {address}"),
-        Some(_) => {}
-        None => way.push_str("  no address"),
-    }
-    for (word, value) in [(" over ", &path.interface), (" in ", &path.network)] {
-        if let Some(value) = value {
-            way.push_str(if way.is_empty() { " " } else { "" });
-            way.push_str(word);
-            way.push_str(value);
+    let mut way = match path.address {
+        Some(address) if address.to_string() != path.to => format!("  {address}"),
+        Some(_) => String::new(),
+        None => "  no address".to_owned(),
+    };
+    if let Some(interface) = &path.interface {
+        way.push_str(if way.is_empty() { "  over " } else { " over " });
+        way.push_str(interface);
+        let speed = report.interface_speed_mbps.map(speed);
+        let known: Vec<&str> = report.interface_driver.as_deref().into_iter().chain(speed.as_deref()).collect();
+        if !known.is_empty() {
+            let _ = write!(way, " ({})", known.join(", "));
         }
+    }
+    if let Some(network) = &path.network {
+        let _ = write!(way, " in {network}");
     }
     if let Some(gateway) = path.route.as_ref().and_then(|route| route.gateway)
         && Some(gateway) != path.address
@@ -267,6 +285,15 @@ pub(super) fn header(page: &mut Page<'_>, path: &Path, view: &View) {
     } else {
         page.flow(0, 2, &spans);
         page.flow_chunks(2, 2, &[plain(figures)]);
+    }
+}
+
+/// `40 Gb/s`, `100 Mb/s`.
+fn speed(mbps: u32) -> String {
+    match mbps {
+        0..1000 => format!("{mbps} Mb/s"),
+        _ if mbps.is_multiple_of(1000) => format!("{} Gb/s", mbps / 1000),
+        _ => format!("{}.{} Gb/s", mbps / 1000, mbps % 1000 / 100),
     }
 }
 
@@ -382,6 +409,7 @@ mod tests {
         let times = [52, 12_345, 100_000].map(millis);
         assert_eq!(times, ["0.05 ms", "12.3 ms", "100 ms"]);
         assert_eq!([18, 6100, 12_400].map(seconds), ["18 ms", "6.1 s", "12 s"]);
+        assert_eq!([100, 2500, 40_000].map(speed), ["100 Mb/s", "2.5 Gb/s", "40 Gb/s"]);
         assert_eq!([252, 407_800, 1_400_000].map(bytes), ["252 bytes", "398 KiB", "1.3 MiB"]);
     }
 }

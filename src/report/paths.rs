@@ -87,7 +87,7 @@ fn table(page: &mut Page<'_>, rows: &[(Outcome, &PathReport)], counted: &Counted
         Grid::new(&["PATH", "RESULT", "MTU", "EXPECTED", "LOST", "RTT", "WHY"], 1, view)
     };
     for (outcome, path) in rows {
-        let PathReport { path, expected_mtu } = path;
+        let PathReport { path, expected_mtu, .. } = path;
         let mut name = if one_source { path.subject().replacen(&format!("{}->", path.from), "", 1) } else { path.subject() };
         if let Some(address) = path.address.map(|address| address.to_string()).filter(|address| *address != path.to) {
             name = format!("{name} ({address})");

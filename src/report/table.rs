@@ -34,7 +34,7 @@ pub fn render(report: &Report, view: &View) -> String {
         if many { paths::write(&mut page, report, &counted, view) } else { report.paths.iter().collect() };
     for path in detailed.iter().filter(|path| !many || !path.path.rungs.is_empty()) {
         page.blank();
-        ladder::header(&mut page, &path.path, view);
+        ladder::header(&mut page, path, view);
         if !path.path.rungs.is_empty() {
             page.blank();
             ladder::write(&mut page, &path.path, path.expected_mtu, view);

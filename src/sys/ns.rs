@@ -98,12 +98,21 @@ pub fn user_and_group() -> (u32, u32) {
 
 /// Keeps the terminal's interrupt from this thread, and from threads started later. Programs that it executes get it again.
 pub fn hold_interrupts() {
+    mask_interrupts(libc::SIG_BLOCK);
+}
+
+/// Takes [`hold_interrupts`] back; an interrupt that came meanwhile takes effect.
+pub fn release_interrupts() {
+    mask_interrupts(libc::SIG_UNBLOCK);
+}
+
+fn mask_interrupts(how: libc::c_int) {
     // SAFETY: the set is on this stack and initialised by sigemptyset before use; failure is impossible with a valid `how`.
     unsafe {
         let mut set = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGINT);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
     }
 }
 

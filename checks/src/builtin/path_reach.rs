@@ -105,7 +105,9 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
         return (Outcome::Pass, Reason::Answers);
     }
     if path.address.is_none() {
-        return (Outcome::Unknown, Reason::Name);
+        // A path that begins at another machine has no address because nobody asked for one.
+        let elsewhere = path.incomplete.as_ref().filter(|_| path.resolve_error.is_none());
+        return (Outcome::Unknown, elsewhere.map_or(Reason::Name, |why| Reason::NotTried(why.clone())));
     }
     if path.limit.kind == LimitKind::FirewallLocal || facts::send_failed(path, "EPERM") || facts::send_failed(path, "EACCES") {
         return (Outcome::Unknown, Reason::LocalFilter);

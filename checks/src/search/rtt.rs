@@ -21,10 +21,6 @@ impl RttEstimate {
         }
     }
 
-    pub(super) const fn known(self) -> bool {
-        self.seen
-    }
-
     pub(super) fn smoothed(self) -> Duration {
         Duration::from_micros(self.smoothed.into())
     }

@@ -74,12 +74,4 @@ impl Ladder {
             tally.lost = 0;
         }
     }
-
-    /// Forgets the losses above `low`, so that larger sizes are tried again.
-    pub(super) fn forget_losses_above(&mut self, size: u32) {
-        for tally in self.tallies.iter_mut().filter(|tally| tally.size > size) {
-            tally.sent -= tally.lost.min(tally.sent);
-            tally.lost = 0;
-        }
-    }
 }
