@@ -62,14 +62,14 @@ pub fn open_process(pid: u32) -> io::Result<OwnedFd> {
 /// The setting is lost when a process gains rights, so call it after [`unshare`] and [`enter`].
 ///
 /// # Errors
-/// `NotFound` when the parent is no longer `parent`: it died before the setting took hold.
+/// `BrokenPipe` when the parent is no longer `parent`: it died before the setting took hold.
 pub fn die_with_parent(parent: u32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes a signal number and no pointer.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
     if std::os::unix::process::parent_id() == parent {
         Ok(())
     } else {
-        Err(io::Error::new(io::ErrorKind::NotFound, "the parent has ended"))
+        Err(io::Error::new(io::ErrorKind::BrokenPipe, "the parent has ended"))
     }
 }
 
