@@ -29,7 +29,8 @@ pub fn render(path: &Path, expected: Option<u32>, view: &View) -> String {
 #[must_use]
 pub fn head(path: &Path, view: &View) -> String {
     let mut page = Page::new(view);
-    header(&mut page, path, view);
+    let report = PathReport { path: path.clone(), expected_mtu: None, interface_driver: None, interface_speed_mbps: None };
+    header(&mut page, &report, view);
     page.finish()
 }
 

@@ -12,7 +12,7 @@ use pathvet_checks::expect::Expect;
 use pathvet_checks::search::KNOWN_CEILINGS;
 use pathvet_checks::size::MAX;
 use pathvet_checks::{Case, expected_mtu};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -101,8 +101,7 @@ impl Sources<'_> {
         let (before, more) = sample_counters(self.host, &watched);
         gaps.extend(more);
         let clock = Instant::now();
-        let names: BTreeMap<u32, String> = links.iter().map(|link| (link.ifindex, link.ifname.clone())).collect();
-        let neighbours = || collect::neighbours(self.host, &names).0.unwrap_or_default();
+        let neighbours = || collect::neighbours(self.host, &links).0.unwrap_or_default();
         match probe::run(&targets, &options(probing), &neighbours, observer) {
             Ok(outcome) => {
                 gaps.extend(outcome.gaps);
