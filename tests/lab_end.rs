@@ -175,6 +175,17 @@ fn forbidden_namespaces_are_explained() {
     assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
 }
 
+/// Root of the machine can have a lab where user namespaces are forbidden to all.
+#[test]
+fn root_needs_no_user_namespace() {
+    let lab = start("clean");
+    let limit = lab.run("node1", &["sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces"]).expect("sh runs");
+    assert!(limit.status.success(), "{limit:?}");
+    let output = lab.run("node1", &["pathvet", "demo", "--keep"]).expect("it starts");
+    let nsenter = output.stdout.lines().find(|line| line.ends_with("# node2")).unwrap_or_else(|| panic!("{output:?}"));
+    assert!(!nsenter.contains("-U"), "{nsenter}");
+}
+
 #[test]
 fn unknown_hosts_and_programs_are_errors() {
     let lab = start("clean");
