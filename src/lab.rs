@@ -15,7 +15,7 @@ pub mod topologies;
 pub use forward::Counters;
 pub use host::{COMMAND, lab_host_main};
 
-use crate::sys::ns;
+use crate::sys::ns::user_and_group;
 use host::OWN_PROGRAM;
 use network::Rules;
 use protocol::{Answer, Built, Failure, Order, read_line, write_line};
@@ -56,11 +56,11 @@ pub struct Output {
 /// Why there is no lab.
 #[derive(Debug, Error)]
 pub enum LabError {
-    /// The machine forbids ordinary users to make networks of their own.
-    #[error("{setting}, so an ordinary user cannot make a network here; it works with sudo, or after: {remedy}")]
+    /// The machine does not let this user make networks of its own.
+    #[error("{reason}; {remedy} ({failure})")]
     Forbidden {
         /// The setting that forbids it, and its value.
-        setting: String,
+        reason: String,
         /// What allows it.
         remedy: String,
         /// What the kernel said.
@@ -299,12 +299,13 @@ fn explain(failure: Failure) -> LabError {
     if !failure.namespaces {
         return LabError::Build { host: failure.host, what: failure.what };
     }
-    let (setting, remedy) = forbidding(|key| fs::read_to_string(Path::new("/proc/sys").join(key.replace('.', "/"))).ok());
-    LabError::Forbidden { setting, remedy, failure: failure.what }
+    let read = |key: &str| fs::read_to_string(Path::new("/proc/sys").join(key.replace('.', "/"))).ok();
+    let (reason, remedy) = forbidding(read, user_and_group().0 == 0);
+    LabError::Forbidden { reason, remedy, failure: failure.what }
 }
 
-/// The setting that forbids namespaces, and what allows them; `read` gives a sysctl's value.
-fn forbidding(read: impl Fn(&str) -> Option<String>) -> (String, String) {
+/// What forbids namespaces, and what allows them; `read` gives a sysctl's value.
+fn forbidding(read: impl Fn(&str) -> Option<String>, root: bool) -> (String, String) {
     const KEYS: [(&str, &str, &str); 4] = [
         ("kernel.unprivileged_userns_clone", "0", "1"),
         ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
@@ -313,18 +314,17 @@ fn forbidding(read: impl Fn(&str) -> Option<String>) -> (String, String) {
     ];
     for (key, forbids, allows) in KEYS {
         if read(key).is_some_and(|value| value.trim() == forbids) {
-            return (format!("{key} is {forbids}"), format!("sysctl -w {key}={allows}"));
+            let remedy = format!("it works with sudo, or after: sysctl -w {key}={allows}");
+            return (format!("{key} is {forbids}, so an ordinary user cannot make a network here"), remedy);
         }
     }
-    (
-        "no sysctl forbids user namespaces, but this process may not make one (a seccomp filter, as in containers)".to_owned(),
-        "starting the container without that filter".to_owned(),
-    )
-}
-
-/// Keeps Ctrl-C from the process that holds a lab while a program in it has the terminal: that program ends first.
-pub fn hold_interrupts() {
-    ns::hold_interrupts();
+    let remedy = "a container needs CAP_SYS_ADMIN, or a seccomp profile that allows unshare".to_owned();
+    if root {
+        ("this root may not make namespaces, although no sysctl forbids it".to_owned(), remedy)
+    } else {
+        let reason = "this user may not make namespaces, although no sysctl forbids it: a seccomp filter, or a kernel without them";
+        (reason.to_owned(), format!("it works with sudo; {remedy}"))
+    }
 }
 
 #[cfg(test)]
@@ -334,14 +334,16 @@ mod tests {
     #[test]
     fn the_forbidding_setting_is_named() {
         let only = |name: &'static str, value: &'static str| move |key: &str| (key == name).then(|| format!("{value}\n"));
-        for (key, value, remedy) in [
-            ("kernel.unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
-            ("kernel.apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
-            ("user.max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
+        for (key, value, allows) in [
+            ("kernel.unprivileged_userns_clone", "0", "1"),
+            ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+            ("user.max_user_namespaces", "0", "10000"),
         ] {
-            assert_eq!(forbidding(only(key, value)), (format!("{key} is {value}"), remedy.to_owned()));
+            let (reason, remedy) = forbidding(only(key, value), false);
+            assert_eq!(reason, format!("{key} is {value}, so an ordinary user cannot make a network here"));
+            assert_eq!(remedy, format!("it works with sudo, or after: sysctl -w {key}={allows}"));
         }
-        assert!(forbidding(only("kernel.unprivileged_userns_clone", "1")).0.contains("seccomp"));
-        assert!(forbidding(|_| None).0.contains("seccomp"));
+        assert!(forbidding(only("kernel.unprivileged_userns_clone", "1"), false).0.contains("seccomp"));
+        assert!(!forbidding(|_| None, true).1.contains("sudo"), "root has that already");
     }
 }

@@ -183,3 +183,25 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = command.spawn().expect("the binary runs").wait_with_output().expect("it ends");
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
+
+/// A bug is one line and 70, on whatever thread it shows, and whatever the environment asks for. The test starts itself for it.
+#[test]
+fn a_panic_is_one_line_and_70() {
+    const THREAD: &str = "PATHVET_TEST_PANIC";
+    if let Some(thread) = std::env::var_os(THREAD) {
+        pathvet::error::install_panic_hook();
+        assert!(pathvet::error::guarded(|| -> u8 { panic!("guarded") }).is_err());
+        if thread == "other" {
+            let _ = std::thread::spawn(|| panic!("on\u{1b}[31m purpose")).join();
+        }
+        panic!("on\u{1b}[31m purpose");
+    }
+    for thread in ["main", "other"] {
+        let mut itself = std::process::Command::new(std::env::current_exe().expect("a test has a file"));
+        itself.args(["--exact", "a_panic_is_one_line_and_70", "--nocapture"]).env(THREAD, thread).env("RUST_BACKTRACE", "full");
+        let output = itself.output().expect("the test runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), text.lines().count()), (Some(70), 1), "{text}");
+        assert!(text.starts_with("pathvet: internal error: on\\u{1b}[31m purpose (") && text.contains("bug"), "{text}");
+    }
+}

@@ -4,8 +4,9 @@ use pathvet::lab::Lab;
 use pathvet::lab::topologies::{Family, Topology};
 use pathvet::sys::frame::wait_readable;
 use pathvet::sys::ns::{open_process, user_and_group};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -61,6 +62,43 @@ fn killing_the_demo_ends_every_host() {
     let (mut demo, hosts) = keeping(Command::new(PATHVET).args(["demo", "--keep"]));
     demo.kill().expect("it can be killed");
     demo.wait().expect("it ends");
+    assert_all_end(&hosts);
+}
+
+/// Whatever the demo has started holds its standard error, so that its end is the end of all.
+#[test]
+fn killing_the_demo_at_any_moment_leaves_nothing() {
+    for moment in 0..40 {
+        let mut demo = Command::new(PATHVET)
+            .args(["demo", "--keep"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the demo starts");
+        // No moment is special: each round lets it get a little further.
+        for _ in 0..moment * moment {
+            std::thread::yield_now();
+            std::hint::black_box(std::fs::read_to_string("/proc/self/stat").expect("it is there"));
+        }
+        demo.kill().expect("it can be killed");
+        demo.wait().expect("it ends");
+        let mut stderr = demo.stderr.take().expect("it is a pipe");
+        let ended = wait_readable(&[stderr.as_fd()], Some(Duration::from_secs(20))).expect("poll works");
+        assert!(ended, "round {moment}: a process is left behind");
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).expect("it is text");
+        assert_eq!(text, "", "round {moment}");
+    }
+}
+
+/// Ctrl-C reaches every process of the terminal's foreground group at once.
+#[test]
+fn an_interrupt_of_the_whole_group_ends_a_kept_demo() {
+    let (mut demo, hosts) = keeping(Command::new(PATHVET).args(["demo", "--keep"]).process_group(0));
+    let group = format!("-{}", demo.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().expect("kill runs").success());
+    assert!(!demo.wait().expect("it ends").success());
     assert_all_end(&hosts);
 }
 
@@ -137,6 +175,17 @@ fn forbidden_namespaces_are_explained() {
     assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
 }
 
+/// Root of the machine can have a lab where user namespaces are forbidden to all.
+#[test]
+fn root_needs_no_user_namespace() {
+    let lab = start("clean");
+    let limit = lab.run("node1", &["sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces"]).expect("sh runs");
+    assert!(limit.status.success(), "{limit:?}");
+    let output = lab.run("node1", &["pathvet", "demo", "--keep"]).expect("it starts");
+    let nsenter = output.stdout.lines().find(|line| line.ends_with("# node2")).unwrap_or_else(|| panic!("{output:?}"));
+    assert!(!nsenter.contains("-U"), "{nsenter}");
+}
+
 #[test]
 fn unknown_hosts_and_programs_are_errors() {
     let lab = start("clean");
@@ -152,7 +201,6 @@ fn unknown_topologies_bring_the_list() {
     let output = Command::new(PATHVET).args(["demo", "--topology", "stori"]).output().expect("it runs");
     let text = String::from_utf8(output.stderr).expect("it is text");
     assert_eq!(output.status.code(), Some(64));
-    assert!(text.contains("no topology is called `stori`"), "{text}");
-    assert!(text.contains("did you mean `story`?"), "{text}");
-    assert!(text.contains(" router-mute "), "{text}");
+    assert!(text.contains("no topology is called `stori`") && text.contains("did you mean `story`?"), "{text}");
+    assert!(text.contains("  router-mute "), "{text}");
 }

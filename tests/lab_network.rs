@@ -305,3 +305,15 @@ fn the_same_seed_loses_the_same_packets() {
     assert_eq!(answers(7), answers(7));
     assert_ne!(answers(7), answers(8));
 }
+
+#[test]
+fn flows_spread_over_equal_cost_paths() {
+    for family in Family::BOTH {
+        let lab = start("ecmp", family);
+        let words = format!("for port in {{40001..40064}}; do echo x > /dev/udp/{}/$port; done", target(&lab));
+        assert!(lab.run("node1", &["bash", "-c", &words]).expect("bash runs").status.success());
+        let [forward, _] = counted(&lab, "box");
+        // One of four ways. That none or all of 64 flows take it has a chance below 1 in 10 million.
+        assert!((1..64).contains(&forward.packets), "{family}: {forward:?}");
+    }
+}

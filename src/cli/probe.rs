@@ -7,7 +7,7 @@ use super::{Outcome, ProbeVerbArgs, gather, signalled};
 use crate::error::{Error, OutputError, printable};
 use crate::report::ladder;
 use pathvet_checks::evidence::Path;
-use pathvet_checks::report;
+use pathvet_checks::report::{self, PathReport};
 use std::io::ErrorKind;
 use std::path::Path as Place;
 
@@ -26,8 +26,16 @@ pub(super) fn run(args: &ProbeVerbArgs) -> Result<Outcome, Error> {
         }
         _ => {}
     }
+    let host = found.evidence.hosts.iter().find(|host| host.name == path.from);
+    let link = host.and_then(|host| host.link(path.interface.as_deref()?));
+    let head = PathReport {
+        path: path.clone(),
+        expected_mtu: request.expect.mtu,
+        interface_driver: link.and_then(|link| link.driver.clone()),
+        interface_speed_mbps: link.and_then(|link| link.speed_mbps),
+    };
     let gap = if path.rungs.is_empty() { "" } else { "\n" };
-    print(&format!("{gap}{}{}", ladder::head(path, &view), why_not(path)))?;
+    print(&format!("{gap}{}{}", ladder::head(&head, &view), why_not(path)))?;
     if let Some(signal) = found.signal {
         return Ok(Outcome::Judged(signalled(signal)));
     }

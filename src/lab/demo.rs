@@ -1,7 +1,10 @@
 //! `pathvet demo`: builds a topology and vets it before the user's eyes.
 
+use super::network::Host;
 use super::topologies::{ALL, Family, Scene, Topology};
-use super::{Lab, LabError, hold_interrupts};
+use super::{Lab, LabError};
+use crate::sys::ns::{hold_interrupts, release_interrupts};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -59,8 +62,9 @@ impl Demo {
         hold_interrupts();
         let mut command = lab.command(lab.first(), &argv)?;
         let status = command.status().map_err(|source| LabError::Process { what: "start pathvet in node1", source })?;
+        release_interrupts();
         if self.keep {
-            self.hold(&lab, out).map_err(DemoError::Output)?;
+            hold(&lab, out).map_err(DemoError::Output)?;
         }
         Ok(code(status))
     }
@@ -78,19 +82,18 @@ impl Demo {
             list: list(),
         })
     }
+}
 
-    /// Tells how to enter the network and waits for Enter, or for the end of the input.
-    #[expect(clippy::unused_self, reason = "one of the steps of a demo")]
-    fn hold(&self, lab: &Lab, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "\nThe network stays until you press Enter. To look around:")?;
-        for (host, _) in lab.processes() {
-            if let Ok(line) = lab.nsenter(host) {
-                writeln!(out, "  {line} sh    # {host}")?;
-            }
+/// Tells how to enter the network and waits for Enter, or for the end of the input. Ctrl-C ends it too.
+fn hold(lab: &Lab, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nThe network stays until you press Enter. To look around:")?;
+    for (host, _) in lab.processes() {
+        if let Ok(line) = lab.nsenter(host) {
+            writeln!(out, "  {line} sh    # {host}")?;
         }
-        out.flush()?;
-        io::stdin().lock().read_line(&mut String::new()).map(drop)
     }
+    out.flush()?;
+    io::stdin().lock().read_line(&mut String::new()).map(drop)
 }
 
 /// Every topology with its summary, one a line.
@@ -103,25 +106,68 @@ pub fn list() -> String {
     })
 }
 
-/// Two lines: what the network shows, and the way from node1 to node2.
+/// Two lines: what the network shows, and the way from node1 to the target.
 fn describe(topology: &Topology, scene: &Scene) -> String {
-    let mut chain = String::new();
-    for host in &scene.network.hosts {
-        let mtu = |interface: &str| {
-            let ends = scene.network.ends_of(&host.name).map(|(_, end)| end);
-            ends.filter(|end| end.interface == interface).map(|end| end.mtu).next()
-        };
-        let Some(first) = host.addresses.first() else { continue };
-        let separator = if chain.is_empty() { "" } else { "; " };
-        let _ = write!(chain, "{separator}{} {}", host.name, first.address);
-        if let Some(mtu) = mtu(&first.interface) {
-            let _ = write!(chain, " ({}, MTU {mtu})", first.interface);
+    let way: Vec<_> = way(scene).into_iter().map(|host| label(host, scene)).collect();
+    format!("A network inside this machine: {}.\n{}", topology.summary, way.join(" - "))
+}
+
+/// A host with its address and interface; a switch or box has but a name.
+fn label(host: &Host, scene: &Scene) -> String {
+    let Some(first) = host.addresses.first() else { return host.name.clone() };
+    let end = scene.network.ends_of(&host.name).map(|(_, end)| end).find(|end| end.interface == first.interface);
+    let mtu = end.map(|end| format!(", MTU {}", end.mtu)).unwrap_or_default();
+    format!("{} {} ({}{mtu})", host.name, first.address, first.interface)
+}
+
+/// The hosts from the first to the one that has the target's address, along the fewest cables. Nobody has it: every host.
+fn way(scene: &Scene) -> Vec<&Host> {
+    let network = &scene.network;
+    let has_target = |host: &Host| host.addresses.iter().any(|address| Some(address.address) == scene.target);
+    let mut ways: VecDeque<Vec<&Host>> = network.hosts.first().map(|host| vec![host]).into_iter().collect();
+    let mut seen: Vec<&str> = Vec::new();
+    while let Some(way) = ways.pop_front() {
+        let Some(last) = way.last().copied() else { break };
+        if has_target(last) {
+            return way;
+        }
+        for [a, b] in network.cables.iter().map(|cable| &cable.ends) {
+            let Some(next) = (a.host == last.name).then_some(&b.host).or((b.host == last.name).then_some(&a.host)) else {
+                continue;
+            };
+            if seen.contains(&next.as_str()) {
+                continue;
+            }
+            seen.push(next);
+            if let Some(host) = network.hosts.iter().find(|host| host.name == *next) {
+                ways.push_back(way.iter().copied().chain([host]).collect());
+            }
         }
     }
-    format!("A network inside this machine: {}.\n{chain}.", topology.summary)
+    network.hosts.iter().collect()
 }
 
 /// The exit code of a child, as a shell counts.
 fn code(status: ExitStatus) -> u8 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).and_then(|code| u8::try_from(code).ok()).unwrap_or(70)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_leads_to_the_target() {
+        let lines = |name: &str| {
+            let topology = Topology::find(name).expect("it exists");
+            describe(topology, &topology.scene(Family::V4)).lines().nth(1).map(str::to_owned)
+        };
+        let story = "node1 192.0.2.1 (eth0, MTU 9600) - sw1 - node2 192.0.2.2 (eth0, MTU 9600)";
+        assert_eq!(lines("story").as_deref(), Some(story));
+        let router = "node1 192.0.2.1 (eth0, MTU 9000) - r1 192.0.2.254 (eth0, MTU 9000) - node2 198.51.100.2 (eth0, MTU 1500)";
+        assert_eq!(lines("router").as_deref(), Some(router));
+        assert_eq!(lines("self").as_deref(), Some("node1 192.0.2.1 (eth0, MTU 9000)"));
+        let nobody = lines("host-down").unwrap_or_default();
+        assert!(nobody.contains("node1") && nobody.contains("node2"), "{nobody}");
+    }
 }

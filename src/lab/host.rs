@@ -40,6 +40,7 @@ const ENTER_WITHOUT_RIGHTS: &str = "enter-without-rights";
 /// Entry of the hidden subcommand; `args` are those after its name. For the lab's own use.
 #[must_use]
 pub fn lab_host_main(args: &[OsString]) -> ExitCode {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     let mut words = args.iter().map(|word| word.to_str());
     let result = match (words.next().flatten(), words.next().flatten().and_then(|pid| pid.parse().ok())) {
         (Some(FIRST), Some(parent)) => serve_first(parent),
@@ -50,7 +51,7 @@ pub fn lab_host_main(args: &[OsString]) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // The other side has gone: so does this.
-        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
+        Err(error) if matches!(error.kind(), UnexpectedEof | BrokenPipe | ConnectionReset) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("pathvet {COMMAND}: {error}");
             ExitCode::from(70)

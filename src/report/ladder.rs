@@ -27,10 +27,9 @@ pub fn render(path: &Path, expected: Option<u32>, view: &View) -> String {
 
 /// The line that heads a path, without its ladder.
 #[must_use]
-pub fn head(path: &Path, view: &View) -> String {
+pub fn head(path: &PathReport, view: &View) -> String {
     let mut page = Page::new(view);
-    let report = PathReport { path: path.clone(), expected_mtu: None, interface_driver: None, interface_speed_mbps: None };
-    header(&mut page, &report, view);
+    header(&mut page, path, view);
     page.finish()
 }
 
@@ -332,7 +331,8 @@ pub(super) fn millis(us: u32) -> String {
 /// Milliseconds, and seconds from one second on.
 pub(super) fn seconds(ms: u64) -> String {
     match ms {
-        0..1000 => format!("{ms} ms"),
+        0 => "under 1 ms".to_owned(),
+        1..1000 => format!("{ms} ms"),
         1000..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         _ => format!("{} s", ms / 1000),
     }

@@ -62,14 +62,14 @@ pub fn open_process(pid: u32) -> io::Result<OwnedFd> {
 /// The setting is lost when a process gains rights, so call it after [`unshare`] and [`enter`].
 ///
 /// # Errors
-/// `NotFound` when the parent is no longer `parent`: it died before the setting took hold.
+/// `BrokenPipe` when the parent is no longer `parent`: it died before the setting took hold.
 pub fn die_with_parent(parent: u32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes a signal number and no pointer.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
     if std::os::unix::process::parent_id() == parent {
         Ok(())
     } else {
-        Err(io::Error::new(io::ErrorKind::NotFound, "the parent has ended"))
+        Err(io::Error::new(io::ErrorKind::BrokenPipe, "the parent has ended"))
     }
 }
 
@@ -98,12 +98,21 @@ pub fn user_and_group() -> (u32, u32) {
 
 /// Keeps the terminal's interrupt from this thread, and from threads started later. Programs that it executes get it again.
 pub fn hold_interrupts() {
+    mask_interrupts(libc::SIG_BLOCK);
+}
+
+/// Takes [`hold_interrupts`] back; an interrupt that came meanwhile takes effect.
+pub fn release_interrupts() {
+    mask_interrupts(libc::SIG_UNBLOCK);
+}
+
+fn mask_interrupts(how: libc::c_int) {
     // SAFETY: the set is on this stack and initialised by sigemptyset before use; failure is impossible with a valid `how`.
     unsafe {
         let mut set = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGINT);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
     }
 }
 

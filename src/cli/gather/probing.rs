@@ -12,6 +12,7 @@ use pathvet_checks::expect::Expect;
 use pathvet_checks::search::KNOWN_CEILINGS;
 use pathvet_checks::size::MAX;
 use pathvet_checks::{Case, expected_mtu};
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -28,81 +29,39 @@ struct Candidate<'w> {
     dscp: u8,
 }
 
+/// What can be probed, and what is said already of the rest.
+#[derive(Default)]
+struct Sorted {
+    targets: Vec<Target>,
+    /// Of every target, its place among all that is wanted.
+    orders: Vec<usize>,
+    /// Paths that are not probed, with their place.
+    paths: Vec<(usize, Path)>,
+    gaps: Vec<Gap>,
+}
+
 impl Sources<'_> {
     /// Probes every wanted path, and samples the counters of this host's interfaces around it.
     pub(super) fn probe(&self, host: &mut Host, wanted: &[Wanted], observer: &mut dyn Observer) -> Vec<Path> {
-        let probing = &self.request.probing;
-        let refused = |wanted: &Wanted, why: &str| unprobed(&host.name, wanted, self.taken, why);
-        let mut paths = Vec::new();
-        let mut candidates = Vec::new();
-        for (order, wanted) in wanted.iter().enumerate() {
-            match candidates_of(wanted, order, probing) {
-                Ok(found) => candidates.extend(found),
-                Err(why) => paths.push((order, refused(wanted, &why))),
-            }
-        }
-        let links = host.links.clone().unwrap_or_default();
-        let (routing, mut gaps) = Routing::new(self.host, &links);
-        let oif = match &probing.source {
-            Some(SourceArg::Interface(name)) => {
-                let Some(index) = routing.ifindex(name) else {
-                    let why = format!("this host has no interface {name}");
-                    return wanted.iter().map(|wanted| refused(wanted, &why)).collect();
-                };
-                Some(index)
-            }
-            _ => None,
-        };
-        let source = match &probing.source {
-            Some(SourceArg::Address(address)) => Some(*address),
-            _ => None,
-        };
-        let queries: Vec<_> = candidates
-            .iter()
-            .map(|candidate| {
-                let zone = candidate.wanted.zone.as_deref().and_then(|zone| routing.ifindex(zone).or_else(|| zone.parse().ok()));
-                RouteQuery { dst: candidate.address, oif: oif.or(zone), source, tos: candidate.dscp << 2, mark: 0 }
-            })
-            .collect();
-        let routes = collect::routes_used(self.host, &routing, &queries);
-        let vetted = chosen(&candidates, &routes, probing.ladder_only);
-
-        let stage = Stage::new(host, self);
-        let mut targets = Vec::new();
-        let mut orders = Vec::new();
-        for (index, (candidate, route)) in candidates.iter().zip(routes).enumerate() {
-            match route {
-                _ if !vetted.contains(&index) => {}
-                Ok(route) if route.kind == "local" => {
-                    let mut path = unprobed(&stage.host.name, candidate.wanted, self.taken, "the target is this host itself");
-                    path.address = Some(candidate.address);
-                    path.family = if candidate.address.is_ipv4() { 4 } else { 6 };
-                    path.interface.clone_from(&route.dev);
-                    path.route = Some(route);
-                    paths.push((candidate.order, path));
-                }
-                Ok(route) => {
-                    orders.push(candidate.order);
-                    let target = stage.target(candidate, route, &queries[index]);
-                    targets.push(Target { bind: oif.is_some(), source, ..target });
-                }
-                Err(gap) => {
-                    paths.push((candidate.order, unprobed(&stage.host.name, candidate.wanted, self.taken, &gap.detail)));
-                    gaps.push(gap);
-                }
-            }
-        }
-
-        let watched: Vec<u32> = if links.len() <= MANY_LINKS {
+        let Sorted { targets, orders, mut paths, mut gaps } = self.sort(host, wanted);
+        let links = host.links.as_deref().unwrap_or_default();
+        let watched: BTreeSet<u32> = if links.len() <= MANY_LINKS {
             links.iter().map(|link| link.ifindex).collect()
         } else {
-            targets.iter().map(|target| target.ifindex).filter(|index| *index != 0).collect::<BTreeSet<_>>().into_iter().collect()
+            targets.iter().map(|target| target.ifindex).filter(|index| *index != 0).collect()
         };
+        let watched: Vec<u32> = watched.into_iter().collect();
         let (before, more) = sample_counters(self.host, &watched);
         gaps.extend(more);
         let clock = Instant::now();
-        let neighbours = || collect::neighbours(self.host, &links).0.unwrap_or_default();
-        match probe::run(&targets, &options(probing), &neighbours, observer) {
+        // Probing resolves neighbours: the table as it is afterwards is the one that says something.
+        let table = RefCell::new(None);
+        let neighbours = || {
+            let (found, _) = collect::neighbours(self.host, links);
+            table.borrow_mut().clone_from(&found);
+            found.unwrap_or_default()
+        };
+        match probe::run(&targets, &options(&self.request.probing), &neighbours, observer) {
             Ok(outcome) => {
                 gaps.extend(outcome.gaps);
                 paths.extend(orders.into_iter().zip(outcome.paths));
@@ -122,12 +81,75 @@ impl Sources<'_> {
         }
         let (after, more) = sample_counters(self.host, &watched);
         gaps.extend(more);
+        if let Some(table) = table.into_inner() {
+            host.neighbours = Some(table);
+        }
         apply_counters(host, &before, Some((&after, clock.elapsed())));
         host.gaps.extend(gaps);
         host.gaps.sort();
         host.gaps.dedup();
         paths.sort_by_key(|(order, _)| *order);
         paths.into_iter().map(|(_, path)| path).collect()
+    }
+
+    /// Asks the kernel for the route of every address, and says which can be probed.
+    fn sort(&self, host: &Host, wanted: &[Wanted]) -> Sorted {
+        let probing = &self.request.probing;
+        let refused = |order: usize, wanted: &Wanted, why: &str| (order, unprobed(&host.name, wanted, self.taken, why));
+        let mut sorted = Sorted::default();
+        let mut candidates = Vec::new();
+        for (order, wanted) in wanted.iter().enumerate() {
+            match candidates_of(wanted, order, probing) {
+                Ok(found) => candidates.extend(found),
+                Err(why) => sorted.paths.push(refused(order, wanted, &why)),
+            }
+        }
+        let (routing, gaps) = Routing::new(self.host, host.links.as_deref().unwrap_or_default());
+        sorted.gaps = gaps;
+        let (mut oif, mut source) = (None, None);
+        match &probing.source {
+            Some(SourceArg::Address(address)) => source = Some(*address),
+            Some(SourceArg::Interface(name)) => {
+                oif = routing.ifindex(name);
+                if oif.is_none() {
+                    let why = format!("this host has no interface {name}");
+                    sorted.paths = wanted.iter().enumerate().map(|(order, wanted)| refused(order, wanted, &why)).collect();
+                    return sorted;
+                }
+            }
+            None => {}
+        }
+        let query = |candidate: &Candidate<'_>| {
+            let zone = candidate.wanted.zone.as_deref().and_then(|zone| routing.ifindex(zone).or_else(|| zone.parse().ok()));
+            RouteQuery { dst: candidate.address, oif: oif.or(zone), source, tos: candidate.dscp << 2, mark: 0 }
+        };
+        let queries: Vec<_> = candidates.iter().map(query).collect();
+        let routes = collect::routes_used(self.host, &routing, &queries);
+        let vetted = chosen(&candidates, &routes, probing.ladder_only);
+        let stage = Stage::new(host, self);
+        for (index, (candidate, route)) in candidates.iter().zip(routes).enumerate() {
+            match route {
+                _ if !vetted.contains(&index) => {}
+                Ok(route) if route.kind == "local" => {
+                    let (order, mut path) = refused(candidate.order, candidate.wanted, "the target is this host itself");
+                    path.address = Some(candidate.address);
+                    path.family = if candidate.address.is_ipv4() { 4 } else { 6 };
+                    path.interface.clone_from(&route.dev);
+                    path.route = Some(route);
+                    sorted.paths.push((order, path));
+                }
+                Ok(route) => {
+                    let target = stage.target(candidate, route, &queries[index]);
+                    sorted.targets.push(Target { bind: oif.is_some(), source, ..target });
+                    sorted.orders.push(candidate.order);
+                }
+                Err(gap) => {
+                    sorted.paths.push(refused(candidate.order, candidate.wanted, &gap.detail));
+                    sorted.gaps.push(gap);
+                }
+            }
+        }
+        sorted
     }
 }
 

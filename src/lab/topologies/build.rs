@@ -1,9 +1,7 @@
 //! Words to write a topology with.
 
 use super::{Family, Scene};
-use crate::lab::network::{
-    Address, Bridge, Cable, End, Forwarder, Hop, Host, Network, Rate, Route, RouteKind, Rules, TooBig, WIDEST,
-};
+use crate::lab::network::{Address, Bridge, Cable, End, Forwarder, Hop, Host, Network, Route, RouteKind, Rules, TooBig, WIDEST};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The TCP port on which a peer's MTU can be read.
@@ -76,11 +74,6 @@ pub(super) fn lossy(percent: u32) -> Rules {
 /// Rules that answer what is too big.
 pub(super) fn answering(too_big: TooBig) -> Rules {
     Rules { too_big: Some(too_big), ..Rules::default() }
-}
-
-/// A token bucket.
-pub(super) const fn rate(per_second: u64, burst: u64) -> Rate {
-    Rate { per_second, burst }
 }
 
 impl Builder {
