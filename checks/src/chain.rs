@@ -164,7 +164,7 @@ pub(crate) fn ports<'a>(host: &'a Host, link: &Link) -> Vec<&'a Link> {
 }
 
 /// The port through which a bridge reaches the network: the one real card, bond or VLAN among its ports, else the one port that
-/// is not a virtual machine's. `None` where it cannot be told.
+/// is not a virtual machine's, else the one of these with the largest MTU. `None` where it cannot be told.
 pub(crate) fn uplink<'a>(host: &'a Host, bridge: &Link) -> Option<&'a Link> {
     let ports = ports(host, bridge);
     let only = |wanted: &dyn Fn(&Link) -> bool| {
@@ -173,7 +173,11 @@ pub(crate) fn uplink<'a>(host: &'a Host, bridge: &Link) -> Option<&'a Link> {
     };
     let real = |link: &Link| matches!(link.kind(), "" | "bond" | "team" | "vlan");
     let has_real = ports.iter().any(|port| real(port));
-    if has_real { only(&real) } else { only(&|link| link.kind() != "tun") }
+    if has_real {
+        return only(&real);
+    }
+    let widest = ports.iter().map(|port| port.mtu).max();
+    only(&|link| link.kind() != "tun").or_else(|| only(&|link| link.kind() != "tun" && Some(link.mtu) == widest))
 }
 
 /// Bytes that a tunnel takes from its underlay's IP MTU; `None` for what is no tunnel. Outer IPv4, or IPv6 where the remote end is.
