@@ -7,7 +7,6 @@
 use pathvet::catalogue;
 use pathvet::plan::Plan;
 use pathvet_checks::builtin;
-use pathvet_checks::check::Check;
 use pathvet_checks::evidence::Evidence;
 use pathvet_checks::expect::Expect;
 use pathvet_checks::report::{Finding, Outcome, Report};

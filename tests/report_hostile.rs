@@ -66,9 +66,9 @@ proptest! {
         let subject = path.subject();
         for (finding, outcome) in report.findings.iter_mut().zip(&outcomes) {
             finding.outcome = *outcome;
-            finding.subject.clone_from(&subject);
-            finding.check.clone_from(&words[4]);
-            finding.summary.clone_from(&words[5]);
+            finding.subject = subject.as_str().into();
+            finding.check = words[4].clone().into();
+            finding.summary = words[5].clone().into();
             finding.notes = words.clone();
             finding.causes.clone_from(&finding.notes);
             finding.remedies.clone_from(&finding.notes);

@@ -78,11 +78,11 @@ fn farm(paths: u32) -> Report {
         let offset = report.findings.len();
         for finding in model.findings.iter().filter(|finding| finding.at.to.is_some()) {
             let mut finding = finding.clone();
-            finding.subject.clone_from(&subject);
+            finding.subject = subject.as_str().into();
             if dead {
                 let reach = finding.check == "path-reach";
                 finding.outcome = if reach { Outcome::Unknown } else { Outcome::Skip };
-                finding.summary = String::from(if reach { "routed, and silent" } else { "see path-reach" });
+                finding.summary = if reach { "routed, and silent" } else { "see path-reach" }.into();
                 (finding.observed, finding.expected) = (None, None);
             }
             report.findings.push(finding);
@@ -142,9 +142,9 @@ fn nothing_from_outside_reaches_the_terminal_raw() {
     let path = &mut report.paths[0].path;
     (path.from, path.to, path.network, path.interface) = (evil.into(), evil.into(), Some(evil.into()), Some(evil.into()));
     for finding in &mut report.findings {
-        for text in [&mut finding.check, &mut finding.subject, &mut finding.summary] {
-            text.push_str(evil);
-        }
+        finding.check += evil;
+        finding.subject = format!("{}{evil}", finding.subject).into();
+        finding.summary += evil;
         finding.notes.push(evil.into());
         finding.causes.push(evil.into());
         finding.remedies.push(evil.into());

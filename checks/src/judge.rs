@@ -35,11 +35,26 @@ pub struct Case<'a> {
 /// report.
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Report {
+    let paths = case.evidence.paths.iter().map(|path| path_report(case, path.clone())).collect();
+    Report { paths, ..without_paths(case) }
+}
+
+/// As [`judge`], but the paths move into the report instead of being copied: for runs with thousands of targets.
+#[must_use]
+pub fn judge_owned(mut evidence: Evidence, expect: &Expect, catalogue: &Catalogue, now: jiff::Timestamp) -> Report {
+    let report = without_paths(&Case { evidence: &evidence, expect, catalogue, now });
+    let paths = core::mem::take(&mut evidence.paths);
+    let case = Case { evidence: &evidence, expect, catalogue, now };
+    Report { paths: paths.into_iter().map(|path| path_report(&case, path)).collect(), ..report }
+}
+
+fn without_paths(case: &Case<'_>) -> Report {
     let mut findings: Vec<Finding> = Vec::new();
     for check in builtin::ALL.iter().filter(|check| facts::selected(case, check.meta().id)) {
         let mut found = check.judge(case);
         share(&findings, &mut found);
-        findings.extend(found);
+        findings.reserve_exact(found.len());
+        findings.append(&mut found);
     }
     for finding in &mut findings {
         lower(case, finding);
@@ -52,7 +67,6 @@ pub fn judge(case: &Case<'_>) -> Report {
     }
     let verdict = worst(&findings);
     let diagnoses = diagnose::diagnose(case, &findings);
-    let paths = case.evidence.paths.iter();
     Report {
         schema: report::SCHEMA.to_string(),
         tool: case.evidence.tool.clone(),
@@ -61,7 +75,7 @@ pub fn judge(case: &Case<'_>) -> Report {
         verdict,
         exit_code: verdict.exit_code(),
         counts: count(&findings),
-        paths: paths.map(|path| path_report(case, path)).collect(),
+        paths: Vec::new(),
         findings,
         diagnoses,
     }
@@ -79,13 +93,13 @@ fn share(known: &[Finding], found: &mut [Finding]) {
 }
 
 /// The path as measured, with what the report says beyond it.
-fn path_report(case: &Case<'_>, path: &Path) -> PathReport {
-    let link = facts::egress(case, path);
+fn path_report(case: &Case<'_>, path: Path) -> PathReport {
+    let link = facts::egress(case, &path);
     PathReport {
-        path: path.clone(),
-        expected_mtu: expected_mtu(case, path),
+        expected_mtu: expected_mtu(case, &path),
         interface_driver: link.and_then(|link| link.driver.clone()),
         interface_speed_mbps: link.and_then(|link| link.speed_mbps),
+        path,
     }
 }
 

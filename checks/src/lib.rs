@@ -21,4 +21,4 @@ pub mod search;
 pub mod size;
 pub mod wire;
 
-pub use judge::{Case, expected_mtu, judge};
+pub use judge::{Case, expected_mtu, judge, judge_owned};

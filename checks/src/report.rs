@@ -288,7 +288,6 @@ impl Finding {
     }
 }
 
-#[expect(clippy::unnecessary_box_returns, reason = "a finding holds them boxed, and this is how they get there")]
 impl Quantity {
     /// A number of bytes.
     #[must_use]

@@ -60,7 +60,7 @@ fn healthy_passes_everywhere() {
     assert_eq!(report.verdict, Outcome::Pass);
     assert_eq!(report.exit_code, 0);
     assert!(report.diagnoses.is_empty());
-    let checks: Vec<&str> = report.findings.iter().map(|finding| finding.check.as_str()).collect();
+    let checks: Vec<&str> = report.findings.iter().map(|finding| &*finding.check).collect();
     let all: Vec<&str> = pathvet_checks::builtin::ALL.iter().map(|check| check.meta().id).filter(|id| *id != "run").collect();
     assert_eq!(checks, all, "every check has one finding, in the order of the manual");
 }
@@ -801,7 +801,7 @@ fn the_far_ends_own_interfaces_are_judged_too() {
         evidence.hosts.push(node2);
     });
     assert_found(&report, &["SKIP link-errors node2:eth0"]);
-    assert!(report.findings.iter().any(|finding| finding.check == "link-mtu" && finding.subject == "node2:eth0"));
+    assert!(report.findings.iter().any(|finding| finding.check == "link-mtu" && &*finding.subject == "node2:eth0"));
 }
 
 // --- the gateway that nobody named
@@ -854,7 +854,7 @@ fn nothing_was_checked() {
 
 #[test]
 fn only_and_skip() {
-    let ids = |report: &Report| report.findings.iter().map(|finding| finding.check.clone()).collect::<Vec<_>>();
+    let ids = |report: &Report| report.findings.iter().map(|finding| finding.check.to_string()).collect::<Vec<_>>();
     let only = Expect { only: vec!["link-mtu".into(), "path-mtu".into()], ..Expect::default() };
     assert_eq!(ids(&expecting(&only, |_| {})), ["path-mtu", "link-mtu"]);
     let skip = Expect { skip: vec!["link-mtu".into()], ..Expect::default() };

@@ -117,7 +117,7 @@ fn why(outcome: Outcome, path: &pathvet_checks::evidence::Path, counted: &Counte
         return findings.first().map_or_else(String::new, |finding| sentence(&finding.summary, view));
     }
     let mut checks: Vec<&str> =
-        findings.iter().filter(|finding| finding.outcome == outcome).map(|finding| finding.check.as_str()).collect();
+        findings.iter().filter(|finding| finding.outcome == outcome).map(|finding| &*finding.check).collect();
     checks.dedup();
     let limit = match path.limit.kind {
         LimitKind::Router => path.limit.router.map_or_else(String::new, |router| format!(" ({router})")),

@@ -107,8 +107,8 @@ fn shown<'r>(report: &'r Report, many: bool, detailed: &[&PathReport], view: &Vi
         finding.outcome != Outcome::Skip
             && (!many
                 || view.verbose > 1
-                || !of_paths.contains(&finding.subject)
-                || (finding.outcome != Outcome::Pass && wanted.contains(&finding.subject)))
+                || !of_paths.contains(&*finding.subject)
+                || (finding.outcome != Outcome::Pass && wanted.contains(&*finding.subject)))
     };
     let all: Vec<Shown<'_>> = report.findings.iter().enumerate().filter(keep).collect();
     let most = if many { listing_cap(view, LIST) } else { usize::MAX };
@@ -141,9 +141,9 @@ fn checks(page: &mut Page<'_>, findings: &[Shown<'_>], view: &View) {
         let about = subject(&finding.subject, view);
         let cells = if narrow {
             let expected = if expected.is_empty() { expected } else { format!("; expected {expected}") };
-            vec![result, finding.check.clone(), format!("{about}\n{measured}{expected}")]
+            vec![result, finding.check.to_string(), format!("{about}\n{measured}{expected}")]
         } else {
-            vec![finding.check.clone(), about, result, measured, expected]
+            vec![finding.check.to_string(), about, result, measured, expected]
         };
         grid.row(cells, tone(finding.outcome), waived);
     }
@@ -338,7 +338,7 @@ fn notes(page: &mut Page<'_>, report: &Report, view: &View) {
         if let Some(waived) = &finding.waived {
             let (check, word) = (&finding.check, finding.outcome.word());
             let text = format!("{check} {word} waived until {} by {}: {}", waived.until, waived.owner, waived.reason);
-            notes.add(text, finding.subject.as_str());
+            notes.add(text, &finding.subject);
         }
         for note in &finding.notes {
             notes.add(sentence(note, view), &finding.subject);
@@ -368,7 +368,7 @@ fn notes(page: &mut Page<'_>, report: &Report, view: &View) {
 fn skipped(report: &Report) -> Vec<(String, Vec<&Finding>)> {
     let mut reasons = Grouped { groups: Vec::new(), place: BTreeMap::new() };
     for finding in report.findings.iter().filter(|finding| finding.outcome == Outcome::Skip) {
-        reasons.add(finding.summary.clone(), finding);
+        reasons.add(finding.summary.to_string(), finding);
     }
     reasons.groups
 }
@@ -411,7 +411,7 @@ fn verdict(page: &mut Page<'_>, report: &Report, view: &View) {
 fn skipped_words(why: &str, findings: &[&Finding], view: &View) -> String {
     let mut checks: Vec<&str> = Vec::new();
     for finding in findings {
-        if !checks.contains(&finding.check.as_str()) {
+        if !checks.contains(&&*finding.check) {
             checks.push(&finding.check);
         }
     }

@@ -33,7 +33,6 @@ check! {
     /// ```text
     /// WARN link-pause node1:bond0
     ///   eth0 has pause rx on, tx on, and eth1 of the same bond rx on, tx off
-    ///   measured: rx on, tx on
     ///   expected: the same on every member
     /// ```
     pub(crate) struct LinkPause = { id: "link-pause", summary: "802.3x pause on the cards that carry the path" }

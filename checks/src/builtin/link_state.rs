@@ -37,7 +37,6 @@ check! {
     /// ```text
     /// WARN link-state node1:bond0
     ///   bond0: interface eth1 has no carrier
-    ///   measured: bond0: interface eth1 has no carrier
     ///   expected: up, every member carrying
     /// ```
     pub(crate) struct LinkState = { id: "link-state", summary: "whether the path's interfaces are up and its bonds whole" }

@@ -1,6 +1,6 @@
 //! What stops at a size, in every unit that the number may have been written in.
 
-use crate::catalogue::{self, Catalogue, Fit, Match, SignatureReading, TunnelMatch};
+use crate::catalogue::{self, Catalogue, Ceiling, Fit, Match, SignatureReading, TunnelMatch};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -41,22 +41,36 @@ pub enum Written {
     Eth,
     /// Ethernet frame with header, FCS and one VLAN tag.
     Tagged,
+    /// Dell `SmartFabric` OS10's layer-2 MTU.
+    Os10,
     /// Payload of an IPv4 ping.
     Ping,
 }
 
 impl Written {
-    const ALL: [Self; 5] = [Self::IpMtu, Self::Frame, Self::Eth, Self::Tagged, Self::Ping];
+    const ALL: [Self; 6] = [Self::IpMtu, Self::Frame, Self::Eth, Self::Tagged, Self::Os10, Self::Ping];
+
+    /// Bytes that the number counts above the IP packet; negative for a payload.
+    const fn above_ip(self) -> i64 {
+        match self {
+            Self::IpMtu => 0,
+            Self::Frame => 18,
+            Self::Eth => 14,
+            Self::Tagged => 22,
+            Self::Os10 => 32,
+            Self::Ping => -28,
+        }
+    }
 
     /// The IP MTU that `number` means in this unit.
-    const fn ip_mtu(self, number: u32) -> Option<u32> {
-        match self {
-            Self::IpMtu => Some(number),
-            Self::Frame => number.checked_sub(18),
-            Self::Eth => number.checked_sub(14),
-            Self::Tagged => number.checked_sub(22),
-            Self::Ping => number.checked_add(28),
-        }
+    fn ip_mtu(self, number: u32) -> Option<u32> {
+        u32::try_from(i64::from(number) - self.above_ip()).ok()
+    }
+
+    /// Whether a product in the catalogue shows just this number in this unit.
+    fn is_shown(self, catalogue: &Catalogue, number: u32) -> bool {
+        let fits = |ceiling: &Ceiling| ceiling.value == number && i64::from(ceiling.unit_counts.above_ip()) == self.above_ip();
+        catalogue.ceilings.iter().any(fits)
     }
 
     /// The unit in words.
@@ -67,6 +81,7 @@ impl Written {
             Self::Frame => "frame with header and FCS",
             Self::Eth => "frame with header, without FCS (Windows *JumboPacket, Junos)",
             Self::Tagged => "frame with header, VLAN tag and FCS",
+            Self::Os10 => "Dell OS10 layer-2 MTU",
             Self::Ping => "payload of an IPv4 ping",
         }
     }
@@ -95,17 +110,14 @@ const SLIPS: [(u32, Written); 9] = [
 ];
 
 /// What `number` may mean as a size, and what stops there. The reading as an IP MTU comes first unless the number is a usual slip;
-/// other units follow where something stops at them.
+/// other units follow where a product shows the number in them.
 #[must_use]
 pub fn explain_size(catalogue: &Catalogue, number: u32) -> SizeExplanation<'_> {
     let slip = SLIPS.iter().find(|(slip, _)| *slip == number).map(|(_, unit)| *unit);
     let mut readings: Vec<Reading<'_>> = Written::ALL
         .iter()
         .filter_map(|unit| Some(reading(catalogue, *unit, unit.ip_mtu(number)?)))
-        .filter(|reading| {
-            let exact = reading.ceilings.iter().any(|found| found.fit != Fit::Tagged);
-            reading.unit == Written::IpMtu || slip == Some(reading.unit) || exact && !matches!(reading.unit, Written::Ping)
-        })
+        .filter(|reading| reading.unit == Written::IpMtu || slip == Some(reading.unit) || reading.unit.is_shown(catalogue, number))
         .collect();
     readings.sort_by_key(|reading| {
         let first = slip.map_or(reading.unit == Written::IpMtu, |slip| reading.unit == slip);
