@@ -581,7 +581,8 @@ impl Search {
 
     fn ask_fragments(&mut self, now: Duration) -> bool {
         let known = self.peer_mtu.is_some() || self.connect_pending.is_some() || self.connect_wanted;
-        if known || self.fragments_asked || !self.config.methods.fragments {
+        let routed = !self.config.v6 && !self.config.on_link;
+        if known || routed || self.fragments_asked || !self.config.methods.fragments {
             return false;
         }
         self.fragments_asked = true;
