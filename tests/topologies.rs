@@ -81,10 +81,14 @@ fn vet(topology: &'static Topology, family: Family) -> Row {
 
 #[test]
 fn every_row_of_the_table_is_right() {
-    // For work on one topology: PATHVET_TOPOLOGY=story cargo test --test topologies -- --nocapture
+    // For work on one topology: PATHVET_TOPOLOGY=story,delay cargo test --test topologies -- --nocapture
     let only = std::env::var("PATHVET_TOPOLOGY").ok();
-    let wanted = ALL.iter().filter(|topology| !topology.special && only.as_deref().is_none_or(|only| only == topology.name));
-    println!("{:<20} {:<4} {:<8} {:>8} {:<14} {:<12} {:>7} {:>7} {:>6}", "topology", "IP", "verdict", "path_mtu", "limit", "culprit", "probes", "rounds", "ms");
+    let is_wanted = |name| only.as_deref().is_none_or(|only| only.split(',').any(|only| only == name));
+    let wanted = ALL.iter().filter(|topology| !topology.special && is_wanted(topology.name));
+    println!(
+        "{:<20} {:<4} {:<8} {:>8} {:<14} {:<12} {:>7} {:>7} {:>6}",
+        "topology", "IP", "verdict", "path_mtu", "limit", "culprit", "probes", "rounds", "ms"
+    );
     let (mut rows, mut wrong) = (0, Vec::new());
     for (topology, family) in wanted.flat_map(|topology| Family::BOTH.map(|family| (topology, family))) {
         let row = vet(topology, family);
@@ -93,7 +97,15 @@ fn every_row_of_the_table_is_right() {
         let mark = if row.wrong.is_empty() { "" } else { "  WRONG" };
         println!(
             "{:<20} {:<4} {:<8} {:>8} {:<14} {:<12} {:>7} {:>7} {:>6}{mark}",
-            row.name, row.family.number(), row.verdict.word(), mtu, row.limit, culprit, row.probes, row.rounds, row.elapsed_ms
+            row.name,
+            row.family.number(),
+            row.verdict.word(),
+            mtu,
+            row.limit,
+            culprit,
+            row.probes,
+            row.rounds,
+            row.elapsed_ms
         );
         rows += 1;
         wrong.extend(row.wrong.into_iter().map(|what| format!("{} {}: {what}", row.name, row.family)));

@@ -163,24 +163,21 @@ pub(crate) fn ports<'a>(host: &'a Host, link: &Link) -> Vec<&'a Link> {
     host.links.iter().flatten().filter(|port| port.master.as_deref() == Some(&link.ifname)).collect()
 }
 
-/// The ports of a bridge through which it may reach the network: real cards, bonds and VLANs where there are any, else what is not
-/// a virtual machine's.
-fn uplinks<'a>(host: &'a Host, bridge: &Link) -> Vec<&'a Link> {
+/// The port through which a bridge reaches the network: the one real card, bond or VLAN among its ports, else the one port that
+/// is not a virtual machine's, else the one of these with the largest MTU. `None` where it cannot be told.
+pub(crate) fn uplink<'a>(host: &'a Host, bridge: &Link) -> Option<&'a Link> {
     let ports = ports(host, bridge);
-    let real = |link: &&&Link| matches!(link.kind(), "" | "bond" | "team" | "vlan");
-    let any_real = ports.iter().any(|port| real(&port));
-    ports.iter().filter(|port| if any_real { real(port) } else { port.kind() != "tun" }).copied().collect()
-}
-
-/// The port through which a bridge reaches the network. `None` where it cannot be told.
-fn uplink<'a>(host: &'a Host, bridge: &Link) -> Option<&'a Link> {
-    let uplinks = uplinks(host, bridge);
-    uplinks.first().copied().filter(|_| uplinks.len() == 1)
-}
-
-/// The widest of the ports through which a bridge may reach the network.
-pub(crate) fn widest_uplink<'a>(host: &'a Host, bridge: &Link) -> Option<&'a Link> {
-    uplinks(host, bridge).into_iter().reduce(|widest, port| if port.mtu > widest.mtu { port } else { widest })
+    let only = |wanted: &dyn Fn(&Link) -> bool| {
+        let mut fitting = ports.iter().copied().filter(|port| wanted(port));
+        fitting.next().filter(|_| fitting.next().is_none())
+    };
+    let real = |link: &Link| matches!(link.kind(), "" | "bond" | "team" | "vlan");
+    let has_real = ports.iter().any(|port| real(port));
+    if has_real {
+        return only(&real);
+    }
+    let widest = ports.iter().map(|port| port.mtu).max();
+    only(&|link| link.kind() != "tun").or_else(|| only(&|link| link.kind() != "tun" && Some(link.mtu) == widest))
 }
 
 /// Bytes that a tunnel takes from its underlay's IP MTU; `None` for what is no tunnel. Outer IPv4, or IPv6 where the remote end is.

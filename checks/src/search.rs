@@ -77,6 +77,8 @@ pub struct Config {
     pub methods: Methods,
     /// pathvet chose this target itself: few probes, no proof.
     pub gateway: bool,
+    /// Probes of a path on which nothing larger is lost: they are what the verdict on loss rests on. 0: only what the search took.
+    pub sample: u32,
     /// Only the ladder: no second method, no far end's MTU, no loss sample.
     pub ladder_only: bool,
     /// Seed for random order and spacing.
@@ -93,7 +95,7 @@ pub struct Methods {
     pub udp: bool,
     /// TCP SYN with payload; only for targets that the user named.
     pub tcp: bool,
-    /// A large ICMP message whose answer is small (ICMP timestamp, RFC 792).
+    /// A large ICMP message whose answer is small: ICMP timestamp (RFC 792), or a padded neighbour solicitation (RFC 4861).
     pub forward_icmp: bool,
     /// An echo request in small fragments, whose answer shows the far end's own MTU.
     pub fragments: bool,
@@ -110,7 +112,7 @@ pub enum Carrier {
     Udp,
     /// TCP SYN with payload.
     Tcp,
-    /// ICMP timestamp request, padded to the size.
+    /// ICMP timestamp request or neighbour solicitation, padded to the size.
     ForwardIcmp,
     /// Echo request of that size, sent in fragments of at most 1280 bytes, without DF.
     Fragments,
@@ -254,12 +256,14 @@ pub struct Search {
     echo_cut: Option<u32>,
     forward_icmp: ((u32, u32), (u32, u32)),
     fragments_asked: bool,
+    connect_asked: bool,
     connect_wanted: bool,
     connect_pending: Option<Duration>,
     peer_mtu: Option<PeerMtu>,
     largest_fragment: Option<u32>,
     whole_reply: u32,
     reply_ttl: Option<u8>,
+    sampled: bool,
     control_sample: (u32, u32),
     corrupted: u32,
     void_rounds: u32,
@@ -320,12 +324,14 @@ impl Search {
             echo_cut: None,
             forward_icmp: ((0, 0), (0, 0)),
             fragments_asked: false,
+            connect_asked: false,
             connect_wanted: false,
             connect_pending: None,
             peer_mtu: None,
             largest_fragment: None,
             whole_reply: 0,
             reply_ttl: None,
+            sampled: false,
             control_sample: (0, 0),
             corrupted: 0,
             void_rounds: 0,
@@ -509,10 +515,6 @@ impl Search {
     pub fn on_too_big(&mut self, seq: u16, from: IpAddr, mtu: u32, now: Duration) {
         let Some(plan) = self.plan_of(seq) else { return };
         if self.take_in_flight(seq).is_some() {
-            if plan.role == Role::PairHigh || plan.role == Role::PairLow {
-                // Said, not silent: the running pairs are void.
-                self.pairs = Pairs::default();
-            }
             if !matches!(plan.carrier, Carrier::Fragments | Carrier::ForwardIcmp) {
                 let tally = self.ladder_of(plan.carrier).at(plan.size);
                 tally.lost += 1;
@@ -528,6 +530,8 @@ impl Search {
             self.too_big.push(TooBig { from, mtu, quoted: plan.size, believed: false });
         }
         if usable && self.hint.is_none_or(|hint| mtu < hint.mtu) {
+            // Said, not silent: the running pairs are void.
+            self.pairs = Pairs::default();
             self.hint = Some(Hint { mtu, from, asked: 0, confirmed: false });
             self.queue.retain(|queued| queued.size <= mtu);
         }
@@ -608,6 +612,13 @@ impl Search {
         echo.map(|entry| entry.plan.size)
     }
 
+    /// The sequence number of the oldest probe of that carrier in flight.
+    #[must_use]
+    pub fn oldest_in_flight(&self, carrier: Carrier) -> Option<u16> {
+        let flying = self.in_flight.iter().filter(|entry| entry.plan.carrier == carrier && entry.sent);
+        flying.min_by_key(|entry| entry.sent_at).map(|entry| entry.seq)
+    }
+
     /// The sequence number of the only probe of that carrier in flight; `None` where there are none or several.
     #[must_use]
     pub fn only_in_flight(&self, carrier: Carrier) -> Option<u16> {
@@ -685,6 +696,7 @@ impl Search {
             Carrier::Echo => match fragment.filter(|fragment| *fragment < plan.size) {
                 Some(fragment) => {
                     self.largest_fragment = Some(self.largest_fragment.map_or(fragment, |known| known.max(fragment)));
+                    self.note_fragments(fragment);
                 }
                 None => self.whole_reply = self.whole_reply.max(plan.size),
             },

@@ -59,8 +59,10 @@ impl<'a> Packet<'a> {
             ([0x86, 0xdd], 6) => {
                 let header = ip.get(..IPV6)?;
                 let transport = transport(header[6], &ip[IPV6..]);
-                // 130-132 and 143: multicast listeners; 133-137: neighbour discovery.
-                if matches!(transport, Transport::Icmpv6 { kind: 130..=137 | 143 }) || is_listener_report(ip) {
+                // 130-132 and 143: multicast listeners; 133-137: neighbour discovery. What the kernel sends of them is small; a large
+                // one is somebody's probe, and a packet like any other.
+                let small = ip.len() <= IPV6 + 256;
+                if small && matches!(transport, Transport::Icmpv6 { kind: 130..=137 | 143 }) || is_listener_report(ip) {
                     return None;
                 }
                 Some(Self {

@@ -98,9 +98,14 @@ impl Connect {
     fn read(&self, index: usize, interface_mtu: u32) -> Option<PeerMtu> {
         let socket = &self.open[index];
         let segment = socket::get_option(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_MAXSEG).ok()?;
-        let options = if socket::tcp_has_timestamps(socket.as_fd()) { 12 } else { 0 };
+        let info = socket::tcp_info(socket.as_fd()).ok()?;
+        let options = if info.timestamps { 12 } else { 0 };
         let headers = if self.target.is_ipv4() { 40 } else { 60 };
         let value = u32::try_from(segment).ok()? + options + headers;
+        if value >= info.path_mtu && info.path_mtu < interface_mtu {
+            // A path MTU that this host has cached is the smaller one; it hides what the peer said.
+            return None;
+        }
         Some(PeerMtu { value, how: PeerMtuHow::Mss, at_least: value >= interface_mtu })
     }
 }

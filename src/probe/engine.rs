@@ -22,6 +22,10 @@ const MAX_ACTIVE: usize = 1_024;
 const MAX_UNRESOLVED: usize = 128;
 /// More on-link targets than this are not asked who answers for them.
 const MAX_WATCHED: usize = 256;
+/// Paths of a run that are sampled for loss; a larger run sees loss only in what its searches send.
+const MAX_SAMPLED: usize = 64;
+/// Probes of a clean path: at 5 % loss each way the odds that one or none of them is lost are 1 in 400.
+const LOSS_SAMPLE: u32 = 80;
 /// One packet as a socket delivers it, 65,535 bytes and a header.
 const SLOT: usize = 66_000;
 const BATCH: usize = 64;
@@ -192,7 +196,8 @@ impl<'a> Engine<'a> {
                 icmp: family.icmp.is_some(),
                 udp: family.udp.is_some(),
                 tcp: family.tcp.is_some() && target.asked != Asked::Gateway,
-                forward_icmp: raw && target.address.is_ipv4(),
+                // IPv6 has none but neighbour solicitation, which stays on the link.
+                forward_icmp: raw && (target.address.is_ipv4() || target.on_link),
                 fragments: family.fragments.is_some() && (target.address.is_ipv6() || target.route.source.is_some()),
                 connect: self.options.connect && target.asked != Asked::Gateway,
             };
@@ -214,6 +219,7 @@ impl<'a> Engine<'a> {
                 ceilings: self.options.ceilings.clone(),
                 methods,
                 gateway: target.asked == Asked::Gateway,
+                sample: if self.targets.len() <= MAX_SAMPLED { LOSS_SAMPLE } else { 0 },
                 ladder_only: self.options.ladder_only,
                 seed: self.codec.seed(path),
             };
@@ -417,16 +423,17 @@ impl<'a> Engine<'a> {
         let messages: Vec<sys::socket::Outgoing<'_>> = entries
             .iter()
             .take(BATCH)
-            .map(|(path, _, built)| {
+            .map(|(path, probe, built)| {
                 let target = &self.targets[*path as usize];
                 sys::socket::Outgoing {
                     to: address(target, if kind == 1 { self.udp_port } else { 0 }),
                     ifindex: if target.bind { target.ifindex } else { 0 },
                     source: target.source,
                     tos: target.dscp << 2,
-                    hop_limit: None,
+                    // Neighbour discovery is only heard at its full hop limit.
+                    hop_limit: (v6 && probe.carrier == Carrier::ForwardIcmp).then_some(255),
                     head: built.head(),
-                    tail: self.codec.tail(built.tail_len),
+                    tail: self.codec.tail_of(built),
                 }
             })
             .collect();
@@ -439,7 +446,7 @@ impl<'a> Engine<'a> {
             return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
         };
         let mut echo = built.head().to_vec();
-        echo.extend_from_slice(self.codec.tail(built.tail_len));
+        echo.extend_from_slice(self.codec.tail_of(built));
         for fragment in packet::fragments_v4(&echo, source, address_v4, probe.seq, 1280) {
             let outgoing = sys::socket::Outgoing {
                 to: address(target, 0),
@@ -736,7 +743,19 @@ impl<'a> Engine<'a> {
                     }
                 }
             }
-            Message::Advertisement { target, lladdr } => self.watch.note(target, lladdr),
+            Message::Advertisement { target, lladdr } => {
+                if let Some(lladdr) = lladdr {
+                    self.watch.note(target, lladdr);
+                }
+                // It names no probe; the oldest one that waits for it is answered.
+                for path in self.paths_to(Some(target)) {
+                    let waiting =
+                        self.slots[path as usize].search.as_ref().and_then(|search| search.oldest_in_flight(Carrier::ForwardIcmp));
+                    if let Some(seq) = waiting {
+                        self.reply(path, seq, now, None);
+                    }
+                }
+            }
             Message::Error { kind, code, mtu, quoted } => self.on_icmp_error(v6, (kind, code, mtu), quoted, from, now),
         }
     }

@@ -22,6 +22,8 @@ const MARKED: usize = 32;
 const HEAD: usize = 64;
 const ICMP_HEADER: usize = 8;
 const TCP_HEADER: usize = 20;
+/// Header and target address of a neighbour solicitation (RFC 4861 section 4.3).
+const SOLICITATION: usize = 24;
 /// Identifier to the end of the three timestamps (RFC 792).
 const TIMESTAMPS: usize = 12;
 
@@ -38,7 +40,9 @@ pub(super) struct Mark {
 pub(super) struct Built {
     head: [u8; HEAD],
     head_len: usize,
-    pub(super) tail_len: usize,
+    tail_len: usize,
+    /// The tail is that of a padded neighbour solicitation.
+    options: bool,
 }
 
 impl Built {
@@ -64,6 +68,8 @@ pub(super) struct Codec {
     fill: Vec<u8>,
     /// One's complement sum of the first n bytes of `fill`, for even n, by n / 2.
     sums: Vec<u32>,
+    /// Options of eight bytes each, for padded neighbour solicitations.
+    options: Vec<u8>,
 }
 
 impl Codec {
@@ -83,7 +89,9 @@ impl Codec {
         }
         let id = u16::from_ne_bytes([seed[16], seed[17]]);
         let tcp_source = 32_768 + u16::from_ne_bytes([seed[18], seed[19]]) % 28_000;
-        Ok(Self { id, tcp_source, key: (word(0), word(8)), fill, sums })
+        // Type 253, for experiments (RFC 4727), length 1 unit.
+        let options = [253, 1, 0, 0, 0, 0, 0, 0].repeat(8_192);
+        Ok(Self { id, tcp_source, key: (word(0), word(8)), fill, sums, options })
     }
 
     /// A seed for the searches.
@@ -135,6 +143,7 @@ impl Codec {
                 head[0] = if v6 { 128 } else { 8 };
                 ICMP_HEADER
             }
+            Carrier::ForwardIcmp if v6 => return self.solicitation(probe.size, route.target),
             Carrier::ForwardIcmp => {
                 head[0] = 13;
                 head[ICMP_HEADER..ICMP_HEADER + 4].copy_from_slice(&marked[24..28]);
@@ -158,7 +167,25 @@ impl Codec {
         } else if probe.carrier == Carrier::Tcp {
             self.write_tcp(&mut head[..head_len], tail_len, path, probe, route);
         }
-        Built { head, head_len, tail_len }
+        Built { head, head_len, tail_len, options: false }
+    }
+
+    /// A neighbour solicitation for the target itself, padded to `size` with options that nobody knows: receivers skip those
+    /// (RFC 4861 section 4.6), and the advertisement that answers it is small. Options are counted in units of eight bytes, so
+    /// the packet may come out up to seven bytes smaller.
+    fn solicitation(&self, size: u32, target: IpAddr) -> Built {
+        let mut head = [0; HEAD];
+        head[0] = 135;
+        if let IpAddr::V6(target) = target {
+            head[8..24].copy_from_slice(&target.octets());
+        }
+        let padding = (size as usize).saturating_sub(40 + SOLICITATION) / 8 * 8;
+        Built { head, head_len: SOLICITATION, tail_len: padding.min(self.options.len()), options: true }
+    }
+
+    /// What follows a head: random bytes, or the options of a padded solicitation.
+    pub(super) fn tail_of(&self, built: &Built) -> &[u8] {
+        if built.options { &self.options[self.options.len() - built.tail_len..] } else { self.tail(built.tail_len) }
     }
 
     /// One's complement sum of the head and of the first `tail_len` random bytes.
@@ -224,8 +251,8 @@ pub(super) enum Message<'a> {
     EchoReply { payload: &'a [u8] },
     /// A timestamp reply: sequence number and the originate time stamp, which is our tag.
     TimestampReply { seq: u16, tag: u32 },
-    /// A neighbour advertisement: target and link-layer address.
-    Advertisement { target: IpAddr, lladdr: [u8; 6] },
+    /// A neighbour advertisement: target and, where it says one, link-layer address.
+    Advertisement { target: IpAddr, lladdr: Option<[u8; 6]> },
     /// An error about a packet of somebody's.
     Error { kind: u8, code: u8, mtu: u32, quoted: Quoted<'a> },
 }
@@ -308,11 +335,11 @@ pub(super) fn parse_v6(bytes: &[u8]) -> Option<Message<'_>> {
                 let option = options.get(..len).filter(|_| len > 0)?;
                 if kind == 2 && len == 8 {
                     let lladdr = <[u8; 6]>::try_from(&option[2..8]).ok()?;
-                    return Some(Message::Advertisement { target: target.into(), lladdr });
+                    return Some(Message::Advertisement { target: target.into(), lladdr: Some(lladdr) });
                 }
                 options = &options[len..];
             }
-            None
+            Some(Message::Advertisement { target: target.into(), lladdr: None })
         }
         kind @ (1..=4) => {
             let mtu = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
@@ -408,6 +435,19 @@ mod tests {
         let (ours, theirs) = (Codec::new().expect("random"), Codec::new().expect("random"));
         let built = theirs.build(7, probe(84, Carrier::Echo), ROUTE);
         assert_eq!(ours.read_mark(&built.head()[8..]), None);
+    }
+
+    #[test]
+    fn a_padded_solicitation_is_whole_options_and_never_too_large() {
+        let codec = Codec::new().expect("random bytes");
+        let target: IpAddr = "2001:db8::2".parse().expect("an address");
+        let route = Route { source: None, target, tcp_port: 0 };
+        for size in [104, 1501, 9000, 9001, 65_535] {
+            let built = codec.build(0, probe(size, Carrier::ForwardIcmp), route);
+            let len = u32::try_from(built.head().len() + codec.tail_of(&built).len()).expect("small") + 40;
+            assert!(len <= size && len + 8 > size, "{len} for {size}");
+            assert!(codec.tail_of(&built).chunks(8).all(|option| option[..2] == [253, 1]));
+        }
     }
 
     #[test]

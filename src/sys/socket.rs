@@ -367,16 +367,31 @@ pub fn get_option(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i
     if done == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Whether TCP timestamps were negotiated (`TCP_INFO`, `TCPI_OPT_TIMESTAMPS`).
-#[must_use]
-pub fn tcp_has_timestamps(socket: BorrowedFd<'_>) -> bool {
-    // The options byte is the sixth of struct tcp_info (include/uapi/linux/tcp.h).
-    let mut info = [0_u8; 8];
+/// What `TCP_INFO` says of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpInfo {
+    /// Timestamps were negotiated (`TCPI_OPT_TIMESTAMPS`).
+    pub timestamps: bool,
+    /// The path MTU that this host's kernel goes by (`tcpi_pmtu`), bytes.
+    pub path_mtu: u32,
+}
+
+/// Reads `TCP_INFO`.
+///
+/// # Errors
+/// The system's error.
+pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    // struct tcp_info (include/uapi/linux/tcp.h): eight bytes, the options being the sixth, then 32-bit words, tcpi_pmtu being
+    // the fourteenth.
+    let mut info = [0_u8; 64];
     let mut len = libc::socklen_t::try_from(info.len()).unwrap_or(0);
     // SAFETY: the kernel writes at most `len` bytes.
     let done =
         unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &raw mut len) };
-    done == 0 && info[5] & 1 != 0
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(TcpInfo { timestamps: info[5] & 1 != 0, path_mtu: u32::from_ne_bytes([info[60], info[61], info[62], info[63]]) })
 }
 
 /// One instruction of classic BPF: code, jump if true, jump if false, constant.

@@ -73,7 +73,7 @@ pub(crate) struct Lowered<'a> {
 /// The bridge among the layers that a smaller port pulled below `need`.
 pub(crate) fn lowered<'a>(host: &'a Host, layers: &[Layer<'a>], need: Option<u32>) -> Option<Lowered<'a>> {
     layers.iter().map(|layer| layer.link).filter(|link| link.kind() == "bridge").find_map(|bridge| {
-        let uplink = chain::widest_uplink(host, bridge).filter(|uplink| uplink.mtu > bridge.mtu)?;
+        let uplink = chain::uplink(host, bridge).filter(|uplink| uplink.mtu > bridge.mtu)?;
         let port = chain::ports(host, bridge).into_iter().find(|port| port.ifindex != uplink.ifindex && port.mtu == bridge.mtu)?;
         need.is_none_or(|need| bridge.mtu < need).then_some(Lowered { bridge, uplink, port })
     })

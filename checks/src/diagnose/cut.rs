@@ -204,7 +204,19 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
         let kind = if on_link { CulpritKind::Switch } else { CulpritKind::Router };
         let between = format!("between {from} and {to}");
         let something = format!("omething between {from} and {to} {what}.");
+        // Who answers that a packet is too big has dropped it, whatever the MTU he names.
+        let liar = path
+            .too_big
+            .iter()
+            .find(|message| !message.believed && message.quoted > measured && Some(message.from) != path.address);
         let (kind, name, summary, confidence) = match larger {
+            _ if let Some(lie) = liar => {
+                let summary = format!(
+                    "{} drops packets above {measured} bytes and answers with an MTU of {}, which helps nobody.",
+                    lie.from, lie.mtu
+                );
+                (CulpritKind::Router, format!("{}", lie.from), summary, Confidence::Likely)
+            }
             Some(peer) if peer.reaches(sends) => (kind, between, format!("S{something}"), Confidence::Likely),
             Some(_) => (kind, between, format!("S{something}"), Confidence::Possible),
             None if targets.count() > 1 => {

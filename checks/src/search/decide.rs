@@ -230,7 +230,11 @@ impl Search {
             return;
         }
         if low >= top {
-            self.settle(now);
+            if self.wants_sample(sent) {
+                self.take_sample(now, sent);
+            } else {
+                self.settle(now);
+            }
             return;
         }
         if self.main == Carrier::Tcp && self.tcp_syns() + 2 > MAX_SYNS {
@@ -277,6 +281,27 @@ impl Search {
             self.enqueue(at, self.control_size(), Carrier::Echo, Role::Ladder);
         }
         true
+    }
+
+    /// Whether a path on which everything passes has been probed too little to say anything about loss.
+    fn wants_sample(&self, sent: u32) -> bool {
+        let wanted = self.config.sample > sent && !self.config.gateway && !self.config.ladder_only;
+        wanted && !self.sampled && self.main == Carrier::Echo && !self.slow_checked && !self.policed
+    }
+
+    /// Control and largest size in turn, spread over a round trip, so that a short disturbance does not hit all.
+    fn take_sample(&mut self, now: Duration, sent: u32) {
+        self.sampled = true;
+        let sizes = [self.control_size(), self.ladder().low];
+        let count = self.config.sample.saturating_sub(sent);
+        let span = self.rtt.smoothed().clamp(Duration::from_millis(2), Duration::from_millis(20));
+        let step = u64::try_from(span.as_micros()).unwrap_or(0) * 2 / u64::from(count.max(1));
+        let mut at = now;
+        for index in 0..count {
+            self.enqueue(at, sizes[usize::from(index % 2 == 0)], Carrier::Echo, Role::Ladder);
+            at += Duration::from_micros(self.rng.below(step));
+        }
+        self.enqueue(at, self.control_size(), Carrier::Echo, Role::Ladder);
     }
 
     fn start_round(&mut self, now: Duration) {
@@ -399,7 +424,8 @@ impl Search {
                 self.enqueue(at, low + 1, Carrier::Udp, Role::Confirm);
             }
         }
-        if self.config.methods.connect && self.peer_mtu.is_none() {
+        if self.config.methods.connect && !self.connect_asked && self.peer_mtu.is_none() {
+            self.connect_asked = true;
             self.connect_wanted = true;
         }
     }
@@ -475,11 +501,15 @@ impl Search {
             }
             return true;
         }
-        if self.config.ladder_only || self.main != Carrier::Echo {
+        if self.config.ladder_only {
             return false;
         }
-        if self.config.methods.connect && self.confirm_for != low && self.peer_mtu.is_none() && self.connect_pending.is_none() {
+        if self.config.methods.connect && !self.connect_asked && self.peer_mtu.is_none() {
+            self.connect_asked = true;
             self.connect_wanted = true;
+        }
+        if self.main != Carrier::Echo {
+            return false;
         }
         if self.config.methods.udp && self.udp_undecided(low) {
             self.confirm_for = low;
@@ -511,10 +541,7 @@ impl Search {
         self.gap_rounds = 0;
         self.pairs = Pairs::default();
         if self.config.methods.forward_icmp {
-            for _ in 0..3 {
-                self.enqueue(now, self.control_size(), Carrier::ForwardIcmp, Role::Confirm);
-                self.enqueue(now, low + 1, Carrier::ForwardIcmp, Role::Confirm);
-            }
+            self.ask_forward_icmp(now, low);
         }
         self.ask_fragments(now);
         self.stage = Stage::Ladder;
@@ -522,6 +549,19 @@ impl Search {
             self.decide(now);
         }
         true
+    }
+
+    /// Three small and three large, a fence's time apart: a solicitation's answer does not say which of them it answers.
+    fn ask_forward_icmp(&mut self, now: Duration, low: u32) {
+        let small = self.control_size();
+        // Eight bytes above the cut: a padded solicitation comes out up to seven smaller.
+        let large = (low + 8).min(self.config.interface_mtu);
+        let pause = self.rtt.timeout() + Duration::from_millis(5);
+        for (at, size) in [(now, small), (now + pause, large)] {
+            for _ in 0..3 {
+                self.enqueue(at, size, Carrier::ForwardIcmp, Role::Confirm);
+            }
+        }
     }
 
     /// Whether UDP should be asked (again) at N and N + 1.
@@ -541,7 +581,8 @@ impl Search {
 
     fn ask_fragments(&mut self, now: Duration) -> bool {
         let known = self.peer_mtu.is_some() || self.connect_pending.is_some() || self.connect_wanted;
-        if known || self.fragments_asked || !self.config.methods.fragments {
+        let routed = !self.config.v6 && !self.config.on_link;
+        if known || routed || self.fragments_asked || !self.config.methods.fragments {
             return false;
         }
         self.fragments_asked = true;

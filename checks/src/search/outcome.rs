@@ -194,7 +194,11 @@ impl Search {
         self.largest_fragment.is_some_and(|fragment| fragment < self.ladder().low)
     }
 
+    /// Reads the far end's MTU from the largest fragment of an answer. On a routed IPv4 path any router may have cut it.
     pub(super) fn note_fragments(&mut self, fragment: u32) {
+        if !self.config.v6 && !self.config.on_link {
+            return;
+        }
         let low = self.ladder().low;
         // A fragment's payload is a multiple of eight, so up to seven bytes of the MTU stay unused (RFC 791, RFC 8200).
         let value = if fragment <= low && low < fragment + 8 { low } else { fragment };

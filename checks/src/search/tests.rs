@@ -151,6 +151,7 @@ fn config(interface_mtu: u32, seed: u64) -> Config {
         ceilings: vec![9198, 9216, 1500, 9000, 2044, 4092, 9202, 9194, 9600, 9014, 8996, 1492, 9214, 9234, 9578, 9500].into(),
         methods: Methods { icmp: true, udp: true, tcp: true, forward_icmp: true, fragments: true, connect: true },
         gateway: false,
+        sample: 0,
         ladder_only: false,
         seed,
     }
@@ -245,6 +246,15 @@ fn a_clean_jumbo_path_takes_one_round() {
     assert_eq!((run.path.path_mtu, run.path.limit.kind), (Some(9000), LimitKind::None));
     assert_eq!(run.path.reverse_mtu, Some(9000));
     assert!(run.elapsed < Duration::from_millis(2), "{:?}", run.elapsed);
+}
+
+#[test]
+fn a_clean_path_is_sampled_for_loss() {
+    let clean = run(Net::clean(9000), Config { sample: 80, ..config(9000, 1) });
+    assert_eq!((clean.path.sample.sent, clean.path.sample.replied, clean.path.slow_sample), (81, 81, None));
+    assert!(clean.elapsed < Duration::from_millis(5), "{:?}", clean.elapsed);
+    let lossy = run(Net { loss: 50, ..Net::clean(9000) }, Config { sample: 80, ..config(9000, 1) });
+    assert!(lossy.path.slow_sample.is_some_and(|sample| sample.sent >= 300 && sample.replied < sample.sent));
 }
 
 #[test]
@@ -363,6 +373,7 @@ fn lies_are_found_out() {
         let run = run(net, Config { on_link: false, ..config(9600, 5) });
         assert_eq!((run.path.path_mtu, run.path.limit.kind), (Some(9000), LimitKind::Silent), "too-big naming {named}");
         assert!(run.path.too_big.iter().any(|message| message.mtu == named && !message.believed), "{named}");
+        assert!(run.path.proof.is_some_and(|proof| proof.proven) && run.path.incomplete.is_none(), "{named}: {:?}", run.path.proof);
     }
 }
 
