@@ -125,6 +125,18 @@ fn own_packet_filter() {
 }
 
 #[test]
+fn a_route_prohibits_it() {
+    let report = broken(|evidence| {
+        silent(&mut evidence.paths[0]);
+        evidence.paths[0].send_error = Some("EACCES".into());
+        evidence.paths[0].limit.kind = LimitKind::FirewallLocal;
+        evidence.paths[0].route.as_mut().unwrap().kind = "prohibit".into();
+    });
+    assert_unreached(&report, "FAIL path-reach node1->node2");
+    assert_eq!(culprit(&report), Some((CulpritKind::Setting, Confidence::Certain, "the routes of node1")));
+}
+
+#[test]
 fn up_but_it_filters() {
     let report = broken(|evidence| {
         silent(&mut evidence.paths[0]);
@@ -414,11 +426,13 @@ fn more_is_expected_than_the_interface_sends() {
     assert_found(&report, &["FAIL path-mtu node1->node2", "FAIL link-mtu node1:eth0"]);
     assert_eq!(report.diagnoses.len(), 1, "one cause explains both");
     assert_eq!(report.diagnoses[0].explains, [2, 7]);
+    assert_eq!(report.paths[0].path.limit.kind, LimitKind::Local, "this host itself is the limit");
     assert_eq!(culprit(&report), Some((CulpritKind::Setting, Confidence::Certain, "MTU of node1:eth0")));
     // A card that cannot do it is named as such.
     let expect = Expect { mtu: Some(16_000), ..Expect::default() };
     let report = expecting(&expect, |_| {});
     assert!(report.diagnoses[0].remedies[0].contains("takes at most 9978"), "{:?}", report.diagnoses[0].remedies);
+    assert_eq!(culprit(&report), Some((CulpritKind::Nic, Confidence::Certain, "node1:eth0 (at most 9978, mlx5_core)")));
 }
 
 #[test]
