@@ -21,6 +21,7 @@ use std::time::Duration;
 
 /// One path to vet.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Target {
     /// Name of this host.
     pub from: String,

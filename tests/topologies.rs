@@ -23,7 +23,7 @@ struct Row {
     wrong: Vec<String>,
 }
 
-fn held<T: PartialEq + Debug>(what: &str, expected: Held<T>, found: Option<&T>, wrong: &mut Vec<String>) {
+fn held<T: PartialEq + Debug>(what: &str, expected: &Held<T>, found: Option<&T>, wrong: &mut Vec<String>) {
     if !expected.holds(found) {
         wrong.push(format!("{what}: expected {expected:?}, found {found:?}"));
     }
@@ -61,10 +61,10 @@ fn vet(topology: &'static Topology, family: Family) -> Row {
         wrong.push(format!("verdict: expected {:?}: {}", expect.verdict, findings.join("; ")));
     }
     let path = report.paths.first().map(|path| &path.path);
-    held("path_mtu", expect.path_mtu, path.and_then(|path| path.path_mtu).as_ref(), &mut wrong);
-    held("limit", expect.limit, path.map(|path| &path.limit.kind), &mut wrong);
+    held("path_mtu", &expect.path_mtu, path.and_then(|path| path.path_mtu).as_ref(), &mut wrong);
+    held("limit", &expect.limit, path.map(|path| &path.limit.kind), &mut wrong);
     let culprit = report.diagnoses.first().map(|diagnosis| diagnosis.culprit.kind);
-    held("culprit", expect.culprit, culprit.as_ref(), &mut wrong);
+    held("culprit", &expect.culprit, culprit.as_ref(), &mut wrong);
     Row {
         name: topology.name,
         family,

@@ -4,7 +4,7 @@ use crate::builtin::run::{self, WaiverUse};
 use crate::builtin::{self};
 use crate::catalogue::Catalogue;
 use crate::diagnose;
-use crate::evidence::{Evidence, Path};
+use crate::evidence::{Evidence, LimitKind, Path};
 use crate::expect::{Expect, Waiver};
 use crate::facts;
 pub use crate::facts::expected_mtu;
@@ -93,10 +93,15 @@ fn share(known: &[Finding], found: &mut [Finding]) {
 }
 
 /// The path as measured, with what the report says beyond it.
-fn path_report(case: &Case<'_>, path: Path) -> PathReport {
+fn path_report(case: &Case<'_>, mut path: Path) -> PathReport {
     let link = facts::egress(case, &path);
+    let expected_mtu = expected_mtu(case, &path);
+    // What the interface sends arrived, and more is expected: the limit is this host itself.
+    if path.limit.kind == LimitKind::None && expected_mtu > path.path_mtu && path.path_mtu.is_some() {
+        path.limit.kind = LimitKind::Local;
+    }
     PathReport {
-        expected_mtu: expected_mtu(case, &path),
+        expected_mtu,
         interface_driver: link.and_then(|link| link.driver.clone()),
         interface_speed_mbps: link.and_then(|link| link.speed_mbps),
         path,

@@ -1,19 +1,23 @@
 //! The loop.
 
+mod family;
+mod receive;
+mod transmit;
+
 use super::connect::{Connect, State};
 use super::duplicates::Watch;
-use super::packet::{self, Built, Codec, Message, Quoted};
-use super::sockets::{FragmentSocket, IcmpSocket, TcpSocket, UdpSocket};
+use super::packet::{Built, Codec};
 use super::{Observer, Options, Outcome, Progress, ReadNeighbours, Target, wall_clock};
 use crate::sys::{self, signal};
+use family::{Family, open_family};
 use jiff::Timestamp;
-use pathvet_checks::evidence::{Asked, Gap, GapReason, Path};
-use pathvet_checks::search::{Admission, Carrier, Config, Methods, Pacer, PacerConfig, Probe, Request, Search, Transmit};
+use pathvet_checks::evidence::{Asked, Gap, Path};
+use pathvet_checks::search::{Admission, Config, Methods, Pacer, PacerConfig, Probe, Request, Search, Transmit};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Searches that run at the same time.
@@ -43,17 +47,7 @@ pub fn run(
     if targets.is_empty() {
         return Ok(Outcome::default());
     }
-    Engine::new(targets, options, observer)?.run(neighbours)
-}
-
-/// The sockets of one family.
-struct Family {
-    icmp: Option<IcmpSocket>,
-    udp: Option<UdpSocket>,
-    tcp: Option<TcpSocket>,
-    fragments: Option<FragmentSocket>,
-    /// Answers in flight, as the receive buffer would count them.
-    outstanding: u64,
+    Ok(Engine::new(targets, options, observer)?.run(neighbours))
 }
 
 /// One target while it is vetted.
@@ -159,7 +153,7 @@ impl<'a> Engine<'a> {
         self.start.elapsed()
     }
 
-    fn run(mut self, neighbours: ReadNeighbours<'_>) -> io::Result<Outcome> {
+    fn run(mut self, neighbours: ReadNeighbours<'_>) -> Outcome {
         let mut interrupted = false;
         while self.finished < self.targets.len() {
             let now = self.now();
@@ -180,7 +174,7 @@ impl<'a> Engine<'a> {
             }
         }
         self.listen_on();
-        Ok(self.conclude(interrupted, &neighbours()))
+        self.conclude(interrupted, &neighbours())
     }
 
     /// Starts searches until enough are running.
@@ -332,159 +326,6 @@ impl<'a> Engine<'a> {
         let connect = Connect::new(address(target, 0), ifindex, source, self.options.tcp_port);
         self.slots[path as usize].connect = Some(Box::new(connect));
         self.connecting.push(path);
-    }
-
-    /// Puts a probe into its socket's outbox.
-    fn post(&mut self, path: u32, probe: Probe) {
-        let target = &self.targets[path as usize];
-        let v6 = target.address.is_ipv6();
-        let cost = if matches!(probe.carrier, Carrier::Echo | Carrier::Fragments) { truesize(probe.size) } else { 0 };
-        self.families[usize::from(v6)].outstanding += cost;
-        self.slots[path as usize].cost += cost;
-        let tcp_port = self.options.tcp_port.unwrap_or(self.udp_port);
-        let route = packet::Route { source: target.source.or(target.route.source), target: target.address, tcp_port };
-        let built = self.codec.build(path, probe, route);
-        if probe.carrier == Carrier::Tcp {
-            let sequence = self.codec.short_tag(path, probe);
-            let headers = if v6 { 60 } else { 40 };
-            self.slots[path as usize].tcp_sent.push((probe.seq, sequence, probe.size.saturating_sub(headers)));
-        }
-        let kind = match probe.carrier {
-            Carrier::Echo | Carrier::ForwardIcmp => 0,
-            Carrier::Udp => 1,
-            Carrier::Tcp => 2,
-            Carrier::Fragments => 3,
-        };
-        let outbox = self.outboxes.entry((v6, kind)).or_insert_with(|| Outbox { entries: Vec::with_capacity(BATCH) });
-        outbox.entries.push((path, probe, built));
-        if outbox.entries.len() >= BATCH {
-            self.flush((v6, kind));
-        }
-    }
-
-    fn flush_all(&mut self) {
-        for key in self.outboxes.keys().copied().collect::<Vec<_>>() {
-            self.flush(key);
-        }
-    }
-
-    /// Sends an outbox in batches. What the kernel refuses is told to its search.
-    fn flush(&mut self, key: (bool, u8)) {
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
-        let entries = std::mem::take(&mut outbox.entries);
-        let mut rest: &[(u32, Probe, Built)] = &entries;
-        let mut retried = false;
-        while !rest.is_empty() {
-            let result = self.send_entries(key, rest);
-            let now = self.now();
-            match result {
-                Ok(count) => {
-                    for (path, probe, _) in &rest[..count.min(rest.len())] {
-                        self.note_sent(*path, *probe, now);
-                    }
-                    rest = rest.get(count.max(1)..).unwrap_or(&[]);
-                    retried = false;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // An error that came back for an earlier probe shows up here too: drain it, and ask once more.
-                    let oversize = error.raw_os_error() == Some(libc::EMSGSIZE)
-                        && rest[0].1.size > self.targets[rest[0].0 as usize].interface_mtu;
-                    if !retried && !oversize && !is_full(&error) {
-                        retried = true;
-                        self.drain_errors();
-                        continue;
-                    }
-                    retried = false;
-                    self.note_unsent(rest[0].0, rest[0].1, &error, now);
-                    rest = &rest[1..];
-                }
-            }
-        }
-        let mut entries = entries;
-        entries.clear();
-        if let Some(outbox) = self.outboxes.get_mut(&key) {
-            outbox.entries = entries;
-        }
-    }
-
-    fn send_entries(&self, (v6, kind): (bool, u8), entries: &[(u32, Probe, Built)]) -> io::Result<usize> {
-        let family = &self.families[usize::from(v6)];
-        let socket: Option<BorrowedFd<'_>> = match kind {
-            0 => family.icmp.as_ref().map(AsFd::as_fd),
-            1 => family.udp.as_ref().map(AsFd::as_fd),
-            2 => family.tcp.as_ref().map(AsFd::as_fd),
-            _ => family.fragments.as_ref().map(AsFd::as_fd),
-        };
-        let Some(socket) = socket else { return Err(io::Error::from_raw_os_error(libc::EBADF)) };
-        if kind == 3 && !v6 {
-            return self.send_fragments(socket, &entries[0]).map(|()| 1);
-        }
-        let messages: Vec<sys::socket::Outgoing<'_>> = entries
-            .iter()
-            .take(BATCH)
-            .map(|(path, probe, built)| {
-                let target = &self.targets[*path as usize];
-                sys::socket::Outgoing {
-                    to: address(target, if kind == 1 { self.udp_port } else { 0 }),
-                    ifindex: if target.bind { target.ifindex } else { 0 },
-                    source: target.source,
-                    tos: target.dscp << 2,
-                    // Neighbour discovery is only heard at its full hop limit.
-                    hop_limit: (v6 && probe.carrier == Carrier::ForwardIcmp).then_some(255),
-                    head: built.head(),
-                    tail: self.codec.tail_of(built),
-                }
-            })
-            .collect();
-        sys::socket::send_batch(socket, &messages)
-    }
-
-    fn send_fragments(&self, socket: BorrowedFd<'_>, (path, probe, built): &(u32, Probe, Built)) -> io::Result<()> {
-        let target = &self.targets[*path as usize];
-        let (Some(IpAddr::V4(source)), IpAddr::V4(address_v4)) = (target.source.or(target.route.source), target.address) else {
-            return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
-        };
-        let mut echo = built.head().to_vec();
-        echo.extend_from_slice(self.codec.tail_of(built));
-        for fragment in packet::fragments_v4(&echo, source, address_v4, probe.seq, 1280) {
-            let outgoing = sys::socket::Outgoing {
-                to: address(target, 0),
-                ifindex: if target.bind { target.ifindex } else { 0 },
-                source: None,
-                tos: 0,
-                hop_limit: None,
-                head: &fragment,
-                tail: &[],
-            };
-            sys::socket::send_batch(socket, &[outgoing])?;
-        }
-        Ok(())
-    }
-
-    fn note_sent(&mut self, path: u32, probe: Probe, now: Duration) {
-        self.sent += 1;
-        self.peak = count_peak(self.peak, now);
-        let slot = &mut self.slots[path as usize];
-        slot.window = count_peak(slot.window, now);
-        if let Some(search) = &mut slot.search {
-            search.on_sent(probe.seq, now);
-        }
-        self.refresh_timer(path);
-    }
-
-    fn note_unsent(&mut self, path: u32, probe: Probe, error: &io::Error, now: Duration) {
-        let target = &self.targets[path as usize];
-        let Some(search) = &mut self.slots[path as usize].search else { return };
-        match error.raw_os_error() {
-            Some(libc::EMSGSIZE) => {
-                search.on_refused(probe.seq, (probe.size > target.interface_mtu).then_some(target.interface_mtu))
-            }
-            _ if is_full(error) => search.on_unsent(probe.seq, now),
-            _ => search.on_send_error(probe.seq, &error_name(error), now),
-        }
-        self.refresh_timer(path);
-        self.enqueue(path);
     }
 
     fn set_timer(&mut self, path: u32, at: Duration) {
@@ -647,292 +488,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Takes everything that has arrived. `true` when there was something.
-    fn receive(&mut self) -> bool {
-        let mut any = false;
-        for v6 in [false, true] {
-            any |= self.receive_icmp(v6);
-            any |= self.receive_tcp(v6);
-        }
-        any |= self.drain_errors();
-        if self.watch.fd().is_some() {
-            self.watch.receive(&mut self.buffers);
-        }
-        any
-    }
-
-    fn receive_icmp(&mut self, v6: bool) -> bool {
-        let mut any = false;
-        loop {
-            let Some(icmp) = &self.families[usize::from(v6)].icmp else { return any };
-            let raw = icmp.raw;
-            let mut buffers = std::mem::replace(&mut self.buffers, sys::socket::Buffers::new(0, 0));
-            let count = sys::socket::receive_batch(icmp.as_fd(), &mut buffers, false).unwrap_or(0);
-            let now = self.now();
-            for received in &buffers.received {
-                if let Some(drops) = received.drops {
-                    self.note_drops(v6, drops);
-                }
-                let bytes = buffers.data(received);
-                let parsed = match (v6, raw) {
-                    (false, true) => packet::parse_v4(bytes).map(|(ttl, message)| (Some(ttl), message)),
-                    (false, false) => packet::parse_icmp_v4(bytes).map(|message| (received.ttl, message)),
-                    (true, _) => packet::parse_v6(bytes).map(|message| (received.ttl, message)),
-                };
-                if let Some((ttl, message)) = parsed {
-                    let from = received.from.map(|from| from.ip());
-                    self.on_message(v6, message, received.fragment, ttl, from, now);
-                }
-            }
-            let full = count > 0 && count == buffers.slots();
-            self.buffers = buffers;
-            any |= count > 0;
-            if !full {
-                return any;
-            }
-        }
-    }
-
-    fn note_drops(&mut self, v6: bool, drops: u32) {
-        let Some(icmp) = &mut self.families[usize::from(v6)].icmp else { return };
-        if drops == icmp.drops {
-            return;
-        }
-        icmp.drops = drops;
-        // Half of what was thought to be room, from now on.
-        icmp.capacity = (icmp.capacity / 2).max(65_536);
-        for index in 0..self.slots.len() {
-            if self.targets[index].address.is_ipv6() != v6 {
-                continue;
-            }
-            if let Some(search) = self.slots[index].search.as_mut().filter(|search| !search.is_done()) {
-                search.on_receive_drops();
-                self.enqueue(u32::try_from(index).unwrap_or(u32::MAX));
-            }
-        }
-    }
-
-    fn on_message(
-        &mut self,
-        v6: bool,
-        message: Message<'_>,
-        fragment: Option<u32>,
-        ttl: Option<u8>,
-        from: Option<IpAddr>,
-        now: Duration,
-    ) {
-        match message {
-            Message::EchoReply { payload } => {
-                let Some(mark) = self.codec.read_mark(payload) else { return };
-                let intact = self.codec.is_intact(payload, mark.size, v6);
-                let Some(slot) = self.slots.get_mut(mark.path as usize) else { return };
-                let Some(search) = &mut slot.search else { return };
-                if intact {
-                    // A reply in one piece reports no fragment size, or its own size.
-                    search.on_reply(mark.seq, now, fragment.filter(|fragment| *fragment < mark.size), ttl);
-                } else {
-                    search.on_corrupted();
-                }
-                self.after_event(mark.path, now);
-            }
-            Message::TimestampReply { seq, tag } => {
-                for path in self.paths_to(from) {
-                    let Some(probe) = self.probe_in(path, seq) else { continue };
-                    if self.codec.short_tag(path, probe) == tag {
-                        self.reply(path, seq, now, ttl);
-                    }
-                }
-            }
-            Message::Advertisement { target, lladdr } => {
-                if let Some(lladdr) = lladdr {
-                    self.watch.note(target, lladdr);
-                }
-                // It names no probe; the oldest one that waits for it is answered.
-                for path in self.paths_to(Some(target)) {
-                    let waiting =
-                        self.slots[path as usize].search.as_ref().and_then(|search| search.oldest_in_flight(Carrier::ForwardIcmp));
-                    if let Some(seq) = waiting {
-                        self.reply(path, seq, now, None);
-                    }
-                }
-            }
-            Message::Error { kind, code, mtu, quoted } => self.on_icmp_error(v6, (kind, code, mtu), quoted, from, now),
-        }
-    }
-
-    fn probe_in(&self, path: u32, seq: u16) -> Option<Probe> {
-        self.slots[path as usize].search.as_ref()?.probe(seq)
-    }
-
-    fn paths_to(&self, address: Option<IpAddr>) -> Vec<u32> {
-        address.and_then(|address| self.by_address.get(&address)).cloned().unwrap_or_default()
-    }
-
-    fn reply(&mut self, path: u32, seq: u16, now: Duration, ttl: Option<u8>) {
-        if let Some(search) = &mut self.slots[path as usize].search {
-            search.on_reply(seq, now, None, ttl);
-            self.after_event(path, now);
-        }
-    }
-
-    fn after_event(&mut self, path: u32, now: Duration) {
-        if let Some(search) = &mut self.slots[path as usize].search {
-            search.on_timeout(now);
-        }
-        self.enqueue(path);
-        self.settle(path);
-    }
-
-    /// An ICMP error that a raw socket sees. It is ours where it quotes the identifier, sequence number, length and address of a
-    /// probe; where the quotation reaches into the payload, the key must fit too.
-    fn on_icmp_error(&mut self, v6: bool, error: (u8, u8, u32), quoted: Quoted<'_>, from: Option<IpAddr>, now: Duration) {
-        for path in self.paths_to(Some(quoted.target)) {
-            let seq = if let Some((id, seq)) = quoted.icmp() {
-                if id != self.codec.id {
-                    continue;
-                }
-                seq
-            } else if let Some((port, sequence)) = quoted.tcp().filter(|(port, _)| *port == self.codec.tcp_source) {
-                let _ = port;
-                let sent = self.slots[path as usize].tcp_sent.iter().find(|(_, known, _)| *known == sequence);
-                let Some((seq, ..)) = sent else { continue };
-                *seq
-            } else {
-                continue;
-            };
-            let Some(probe) = self.probe_in(path, seq) else { continue };
-            if probe.size != quoted.size {
-                continue;
-            }
-            let payload = quoted.transport.get(8..).unwrap_or(&[]);
-            if probe.carrier == Carrier::Echo
-                && payload.len() >= 32
-                && self.codec.read_mark(payload).is_none_or(|mark| mark.path != path || mark.seq != seq)
-            {
-                continue;
-            }
-            self.on_error(path, seq, v6, error, from, now);
-        }
-    }
-
-    /// Too-big, or another error, for one probe of ours.
-    fn on_error(&mut self, path: u32, seq: u16, v6: bool, (kind, code, mtu): (u8, u8, u32), from: Option<IpAddr>, now: Duration) {
-        let from = from.unwrap_or(if v6 {
-            IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)
-        } else {
-            IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)
-        });
-        let Some(search) = &mut self.slots[path as usize].search else { return };
-        if (v6 && kind == 2) || (!v6 && kind == 3 && code == 4) {
-            search.on_too_big(seq, from, mtu, now);
-        } else if kind == 3 || (v6 && kind == 1) {
-            search.on_unreachable(seq, &format!("{} from {from}", unreachable_name(v6, kind, code)), now);
-        }
-        self.after_event(path, now);
-    }
-
-    fn receive_tcp(&mut self, v6: bool) -> bool {
-        let Some(tcp) = &self.families[usize::from(v6)].tcp else { return false };
-        let mut buffers = std::mem::replace(&mut self.buffers, sys::socket::Buffers::new(0, 0));
-        let count = sys::socket::receive_batch(tcp.as_fd(), &mut buffers, false).unwrap_or(0);
-        let now = self.now();
-        for received in &buffers.received {
-            let Some((_, port, acknowledged)) = packet::parse_tcp(buffers.data(received), v6) else { continue };
-            if port != self.codec.tcp_source {
-                continue;
-            }
-            for path in self.paths_to(received.from.map(|from| from.ip())) {
-                // A closed port acknowledges SYN and payload, an open one perhaps the SYN alone (RFC 9293 section 3.10.7).
-                let sent = self.slots[path as usize].tcp_sent.iter().find(|(_, sequence, len)| {
-                    acknowledged == sequence.wrapping_add(1).wrapping_add(*len) || acknowledged == sequence.wrapping_add(1)
-                });
-                if let Some((seq, ..)) = sent.copied() {
-                    self.reply(path, seq, now, received.ttl);
-                }
-            }
-        }
-        self.buffers = buffers;
-        count > 0
-    }
-
-    /// Empties the error queues: UDP's answers, a datagram socket's too-big messages, and what a raw socket has seen already.
-    fn drain_errors(&mut self) -> bool {
-        let mut any = false;
-        for v6 in [false, true] {
-            for udp in [false, true] {
-                any |= self.drain_queue(v6, udp);
-            }
-        }
-        any
-    }
-
-    fn drain_queue(&mut self, v6: bool, udp: bool) -> bool {
-        let mut any = false;
-        loop {
-            let family = &self.families[usize::from(v6)];
-            let socket = if udp { family.udp.as_ref().map(AsFd::as_fd) } else { family.icmp.as_ref().map(AsFd::as_fd) };
-            let Some(socket) = socket else { return any };
-            let raw = !udp && family.icmp.as_ref().is_some_and(|icmp| icmp.raw);
-            let mut buffers = std::mem::replace(&mut self.buffers, sys::socket::Buffers::new(0, 0));
-            let count = sys::socket::receive_batch(socket, &mut buffers, true).unwrap_or(0);
-            let now = self.now();
-            for received in &buffers.received {
-                let (Some(error), Some(target)) = (received.error, received.from) else { continue };
-                // A raw socket has read the message itself; what this host says is told by the send call.
-                if raw || error.origin < 2 {
-                    continue;
-                }
-                let bytes = buffers.data(received);
-                let payload = if udp { bytes } else { bytes.get(8..).unwrap_or(&[]) };
-                self.on_queued_error(v6, udp, target.ip(), error, payload, now);
-            }
-            let full = count > 0;
-            self.buffers = buffers;
-            any |= full;
-            if !full {
-                return any;
-            }
-        }
-    }
-
-    fn on_queued_error(
-        &mut self,
-        v6: bool,
-        udp: bool,
-        target: IpAddr,
-        error: sys::socket::ExtendedError,
-        payload: &[u8],
-        now: Duration,
-    ) {
-        let found = match self.codec.read_mark(payload) {
-            Some(mark) => Some((mark.path, mark.seq)),
-            // A router that quotes eight bytes only: it is clear what it means where one such probe is out.
-            None if payload.len() < 32 && udp => self.only_udp_probe(target),
-            None => None,
-        };
-        let Some((path, seq)) = found else { return };
-        if self.slots.get(path as usize).is_none() {
-            return;
-        }
-        let port_unreachable = if v6 { (error.kind, error.code) == (1, 4) } else { (error.kind, error.code) == (3, 3) };
-        if udp && port_unreachable && error.offender == Some(target) {
-            self.reply(path, seq, now, None);
-        } else {
-            self.on_error(path, seq, v6, (error.kind, error.code, error.info), error.offender, now);
-        }
-    }
-
-    fn only_udp_probe(&self, target: IpAddr) -> Option<(u32, u16)> {
-        let mut found = None;
-        for path in self.paths_to(Some(target)) {
-            let seq = self.slots[path as usize].search.as_ref()?.only_in_flight(Carrier::Udp)?;
-            if found.replace((path, seq)).is_some() {
-                return None;
-            }
-        }
-        found
-    }
-
     /// Waits for a second machine that may answer for an address, as long as one answer took and a little.
     fn listen_on(&mut self) {
         let patience = Duration::from_millis(5);
@@ -944,7 +499,7 @@ impl<'a> Engine<'a> {
             if now >= until || signal::caught().is_some() {
                 return;
             }
-            self.wait(until - now);
+            self.wait(until.saturating_sub(now));
         }
     }
 
@@ -992,38 +547,6 @@ fn describe(target: &Target, taken: Option<Timestamp>) -> Path {
     path
 }
 
-fn open_family(v6: bool, targets: &[Target], options: &Options, codec: &Codec, gaps: &mut Vec<Gap>) -> Family {
-    let mut family = Family { icmp: None, udp: None, tcp: None, fragments: None, outstanding: 0 };
-    if !targets.iter().any(|target| target.address.is_ipv6() == v6) {
-        return family;
-    }
-    let mut gap = |what: &str, error: &io::Error| {
-        let denied = matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES));
-        gaps.push(Gap {
-            what: format!("paths.{what}"),
-            place: format!("socket({}, {what})", if v6 { "AF_INET6" } else { "AF_INET" }),
-            reason: if denied { GapReason::NotPermitted } else { GapReason::Unsupported },
-            detail: error.to_string(),
-            right: denied.then(|| "CAP_NET_RAW".to_owned()),
-        });
-    };
-    if options.icmp {
-        family.icmp = IcmpSocket::open(v6, codec, options.receive_buffer).map_err(|error| gap("icmp", &error)).ok();
-    }
-    if options.udp {
-        family.udp = UdpSocket::open(v6).map_err(|error| gap("udp", &error)).ok();
-    }
-    if family.icmp.as_ref().is_none_or(|icmp| icmp.raw) {
-        if options.tcp {
-            family.tcp = TcpSocket::open(v6, codec).map_err(|error| gap("tcp", &error)).ok();
-        }
-        if options.icmp && !options.ladder_only {
-            family.fragments = FragmentSocket::open(v6).ok();
-        }
-    }
-    family
-}
-
 fn address(target: &Target, port: u16) -> SocketAddr {
     match target.address {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), port),
@@ -1036,42 +559,8 @@ fn truesize(size: u32) -> u64 {
     u64::from((size + 512).next_power_of_two()) + 768
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM))
-}
-
 /// The highest number of events within 100 ms: start of the window, events in it, highest so far.
 fn count_peak((since, count, peak): (Duration, u32, u32), now: Duration) -> (Duration, u32, u32) {
     let (since, count) = if now > since + Duration::from_millis(100) { (now, 1) } else { (since, count + 1) };
     (since, count, peak.max(count))
-}
-
-fn error_name(error: &io::Error) -> String {
-    let name = match error.raw_os_error() {
-        Some(libc::EPERM) => "EPERM",
-        Some(libc::EACCES) => "EACCES",
-        Some(libc::ENETUNREACH) => "ENETUNREACH",
-        Some(libc::EHOSTUNREACH) => "EHOSTUNREACH",
-        Some(libc::ENETDOWN) => "ENETDOWN",
-        Some(libc::EADDRNOTAVAIL) => "EADDRNOTAVAIL",
-        Some(libc::EINVAL) => "EINVAL",
-        Some(libc::ENODEV) => "ENODEV",
-        _ => return error.to_string(),
-    };
-    format!("{name}: {error}")
-}
-
-/// RFC 792, RFC 1812 section 5.2.7.1; RFC 4443 section 3.1.
-fn unreachable_name(v6: bool, kind: u8, code: u8) -> &'static str {
-    match (v6, kind, code) {
-        (false, 3, 0) => "network unreachable",
-        (false, 3, 1) | (true, 1, 3) => "host unreachable",
-        (false, 3, 2) => "protocol unreachable",
-        (false, 3, 3) | (true, 1, 4) => "port unreachable",
-        (false, 3, 9 | 10 | 13) | (true, 1, 1) => "administratively prohibited",
-        (true, 1, 0) => "no route",
-        (true, 1, 5) => "source address failed policy",
-        (true, 1, 6) => "route rejected",
-        _ => "unreachable",
-    }
 }

@@ -116,7 +116,7 @@ fn push_control<T>(control: &mut Control, used: usize, level: i32, kind: i32, va
     // SAFETY: `used` is a multiple of the cmsg alignment, the buffer is aligned to 8, and `used + space` is inside it.
     unsafe {
         let at = control.0.as_mut_ptr().add(used);
-        at.cast::<libc::cmsghdr>().write(header);
+        at.cast::<libc::cmsghdr>().write_unaligned(header);
         libc::CMSG_DATA(at.cast()).cast::<T>().write_unaligned(value);
     }
     used + space

@@ -142,7 +142,7 @@ fn finding(case: &Case<'_>, carrier: &Carrier<'_>) -> Finding {
         }
     }
     let mut finding = if bad.is_empty() {
-        facts::of_link(host, name, id, Outcome::Pass, "no error counter rises")
+        facts::of_link(host, name, id, Outcome::Pass, "none rises")
     } else {
         let mut finding = facts::of_link(host, name, id, Outcome::Warn, bad.join("; "));
         finding.observed = Some(Quantity::counted(total, "errors"));

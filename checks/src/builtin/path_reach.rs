@@ -117,16 +117,17 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
         let elsewhere = path.incomplete.as_ref().filter(|_| path.resolve_error.is_none());
         return (Outcome::Unknown, elsewhere.map_or(Reason::Name, |why| Reason::NotTried(why.clone())));
     }
+    // A `prohibit` route gives EACCES too, so the route is looked at before the filter is blamed.
+    let route = path.route.as_ref().map(|route| route.kind.as_str());
+    if matches!(route, Some("none" | "unreachable" | "blackhole" | "prohibit" | "throw")) || facts::send_failed(path, "ENETUNREACH")
+    {
+        return (Outcome::Fail, Reason::NoRoute);
+    }
     if path.limit.kind == LimitKind::FirewallLocal || facts::send_failed(path, "EPERM") || facts::send_failed(path, "EACCES") {
         return (Outcome::Unknown, Reason::LocalFilter);
     }
     if let Some(why) = facts::interface_down(case, path) {
         return (Outcome::Fail, Reason::Down(why));
-    }
-    let route = path.route.as_ref().map(|route| route.kind.as_str());
-    if matches!(route, Some("none" | "unreachable" | "blackhole" | "prohibit" | "throw")) || facts::send_failed(path, "ENETUNREACH")
-    {
-        return (Outcome::Fail, Reason::NoRoute);
     }
     if let Some(told) = &path.unreachable {
         // "Prohibited" is a filter's word: the target may well be up (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).

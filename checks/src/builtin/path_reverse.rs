@@ -4,8 +4,8 @@ use super::path_mtu::{self, Ruling};
 use super::path_reach;
 use crate::Case;
 use crate::check::{Check, Meta, check};
-use crate::evidence::{Direction, LimitKind, Path, PeerMtuHow};
-use crate::facts::{self, Peer};
+use crate::evidence::{Direction, LimitKind, Method, Path, PeerMtuHow};
+use crate::facts;
 use crate::report::{Finding, Outcome, Quantity};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -95,16 +95,19 @@ fn cut_to_pieces(case: &Case<'_>, path: &Path, forward: u32) -> Option<Finding> 
     if path.reverse_mtu.is_some_and(|back| back >= forward) {
         return None;
     }
-    let seen = path.peer_mtu.filter(|read| read.how == PeerMtuHow::Fragments && !read.at_least);
-    let seen = seen.map(|read| Peer { mtu: read.value, how: read.how, at_least: false, link: None });
-    let own = facts::peer(case, path).filter(|peer| peer.how == PeerMtuHow::Evidence);
-    let peer = seen.or(own).filter(|peer| !peer.reaches(forward))?;
-    let (mtu, to) = (peer.mtu, &path.to);
+    let seen = path.peer_mtu.filter(|read| read.how == PeerMtuHow::Fragments && !read.at_least).map(|read| read.value);
+    // An echo reply is as large as its request: one that arrives and is not whole has come in pieces.
+    let pieces = path.reverse_mtu.filter(|_| path.method == Some(Method::Icmp) && path.limit.direction.is_none());
+    let own = facts::peer(case, path).filter(|peer| peer.how == PeerMtuHow::Evidence).map(|peer| peer.mtu);
+    // Fragments are cut at multiples of eight (RFC 791 section 3.1).
+    let mtu = seen.or(pieces).filter(|mtu| mtu.saturating_add(7) < forward).or(own.filter(|mtu| *mtu < forward))?;
+    let to = &path.to;
+    let how = if seen.or(pieces) == Some(mtu) { "from the fragments of its answers" } else { "from its own evidence" };
     let summary = format!("the ends differ: {to} cuts its answers to its own MTU of {mtu}");
     let mut finding = facts::of_path(path, PathReverse::META.id, Outcome::Warn, summary);
     finding.observed = Some(Quantity::bytes(mtu));
     finding.expected = Some(Quantity::bytes(forward));
-    finding.causes = alloc::vec![format!("the MTU of {to}'s interface, or of its route to here, is {mtu} ({})", peer.source())];
+    finding.causes = alloc::vec![format!("the MTU of {to}'s interface, or of its route to here, is {mtu} ({how})")];
     finding.remedies = alloc::vec![format!("set both ends to the same MTU: {to} sends {mtu}, and takes {forward}")];
     Some(finding)
 }

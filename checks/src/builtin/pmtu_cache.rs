@@ -66,7 +66,7 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
     let smaller = set(case, path, route, measured)
         .or_else(|| cached(path, route, measured))
         .or_else(|| advertised(case, path, route, measured));
-    let mut finding = smaller.unwrap_or_else(|| facts::of_path(path, id, Outcome::Pass, "nothing smaller is remembered or set"));
+    let mut finding = smaller.unwrap_or_else(|| facts::of_path(path, id, Outcome::Pass, "nothing smaller set"));
     if finding.outcome != Outcome::Pass {
         finding.sources.push("RTM_GETROUTE".into());
     }

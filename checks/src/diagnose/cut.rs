@@ -239,7 +239,7 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
             let routed = "a router that sends no too-big messages (`no ip unreachables`), a firewall that drops them, or a switch";
             details.push(routed.to_owned());
         }
-        for lie in path.too_big.iter().filter(|message| !message.believed) {
+        for lie in path.too_big.iter().filter(|message| !message.believed && Some(*message) != liar) {
             details.push(format!("{} answered with an MTU of {}, which is not what passes", lie.from, lie.mtu));
         }
         details.extend(known(&case, measured, sends));

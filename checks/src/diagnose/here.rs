@@ -93,10 +93,19 @@ fn layer<'a>(host: &'a Host, layer: Layer<'a>, need: u32, remedies: Vec<String>)
             Rests::Tunnel => alloc::vec![format!("the tunnel takes {} bytes of every packet", layer.overhead)],
             Rests::Top | Rests::Whole => Vec::new(),
         };
+        // No setting helps where the card or its driver takes no more.
+        let cannot = link.max_mtu.filter(|max| *max < need.saturating_add(layer.overhead));
+        let (kind, name) = match cannot {
+            Some(max) => {
+                let driver = link.driver.as_deref().map(|driver| format!(", {driver}")).unwrap_or_default();
+                (CulpritKind::Nic, format!("{}:{} (at most {max}{driver})", host.name, link.ifname))
+            }
+            None => (CulpritKind::Setting, format!("MTU of {}:{}", host.name, link.ifname)),
+        };
         Root {
             summary: format!("{}: {} is set to {}{leaves}, and {need} is needed.", host.name, link.ifname, link.mtu),
-            kind: CulpritKind::Setting,
-            name: format!("MTU of {}:{}", host.name, link.ifname),
+            kind,
+            name,
             confidence: Confidence::Certain,
             details,
             proof: alloc::vec![format!("ip link show dev {}", link.ifname)],

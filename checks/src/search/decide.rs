@@ -22,7 +22,7 @@ const MAX_SYNS: u32 = 20;
 const SYN_GAP: Duration = Duration::from_millis(20);
 /// Many routers answer one too-big message per half second.
 const ROUTER_GAP: Duration = Duration::from_millis(520);
-/// Linux sends one ICMP error a second to one peer, after a burst of six (net.ipv4.icmp_ratelimit, XRLIM_BURST_FACTOR).
+/// Linux sends one ICMP error a second to one peer, after a burst of six (`net.ipv4.icmp_ratelimit`, `XRLIM_BURST_FACTOR`).
 const UDP_BURST: u32 = 6_000;
 
 impl Search {

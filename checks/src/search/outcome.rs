@@ -172,7 +172,7 @@ impl Search {
     ///
     /// No network carries less than 1280 bytes (IPv6) or is set below it, so a smaller cut is a filter's.
     fn echo_cut_direction(&self, cut: u32) -> Option<Direction> {
-        let ((_, small), (_, large)) = self.forward_icmp;
+        let super::ForwardIcmp { small, large } = self.forward_icmp;
         if cut < 1280 || (small > 0 && large == 0) {
             None
         } else if large > 0 {

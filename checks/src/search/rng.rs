@@ -17,7 +17,6 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the upper 16 bits are what is wanted")]
     pub(super) const fn next_u16(&mut self) -> u16 {
         (self.next() >> 48) as u16
     }

@@ -7,7 +7,7 @@ use pathvet_checks::evidence::{
     Rtt, SCHEMA,
 };
 use pathvet_checks::expect::Expect;
-use pathvet_checks::report::{Outcome, Report};
+use pathvet_checks::report::{Confidence, CulpritKind, Outcome, Report};
 use pathvet_checks::{Case, judge};
 use std::sync::OnceLock;
 
@@ -237,4 +237,41 @@ pub(crate) fn bound_to_fail(evidence: &mut Evidence) {
         info.info_slave_data.insert("ad_aggregator_id".into(), 1.into());
         links.push(link);
     }
+}
+
+/// Judges the healthy evidence with one thing broken.
+pub(crate) fn broken(change: impl FnOnce(&mut Evidence)) -> Report {
+    expecting(&Expect::default(), change)
+}
+
+pub(crate) fn expecting(expect: &Expect, change: impl FnOnce(&mut Evidence)) -> Report {
+    let mut evidence = healthy();
+    change(&mut evidence);
+    judged(&evidence, expect)
+}
+
+pub(crate) fn culprit(report: &Report) -> Option<(CulpritKind, Confidence, &str)> {
+    let first = report.diagnoses.first()?;
+    Some((first.culprit.kind, first.confidence, &first.culprit.name))
+}
+
+#[track_caller]
+pub(crate) fn assert_found(report: &Report, expected: &[&str]) {
+    assert_eq!(
+        not_passed(report),
+        expected,
+        "{:#?}",
+        report.findings.iter().map(|finding| (&finding.check, &finding.summary)).collect::<Vec<_>>()
+    );
+}
+
+/// A path on which nothing came back.
+pub(crate) fn silent(path: &mut Path) {
+    path.path_mtu = None;
+    path.reverse_mtu = None;
+    path.limit.kind = LimitKind::Unreachable;
+    path.control = LossSample::default();
+    path.sample = LossSample::default();
+    path.reply_ttl = None;
+    path.responders = None;
 }
