@@ -27,7 +27,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     if let Some(save) = save {
         save.write(&gather::to_json(&found.evidence)?)?;
     }
-    let mut judged = judge::judged(&found.evidence, &expect, started, args.judging.fail_on);
+    let mut judged = judge::judged(found.evidence, &expect, started, args.judging.fail_on);
     if let Some(signal) = found.signal {
         judged.exit_code = signalled(signal);
     }
