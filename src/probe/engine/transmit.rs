@@ -165,6 +165,9 @@ impl Engine<'_> {
                 search.on_refused(probe.seq, (probe.size > target.interface_mtu).then_some(target.interface_mtu));
             }
             _ if is_full(error) || no_neighbour => {
+                if target.on_link && !target.resolved {
+                    self.full_at = Some(now);
+                }
                 if now.saturating_sub(*self.full_since.get_or_insert(now)) < PATIENCE {
                     search.on_unsent(probe.seq, now);
                 } else {
@@ -180,12 +183,14 @@ impl Engine<'_> {
 
 /// How long a run waits for room. A neighbour is held while it counts as reachable, up to 45 s (`neigh_rand_reach_time`); as long
 /// as it is, nothing makes room for others.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 fn no_room(address: IpAddr) -> String {
     let family = if address.is_ipv6() { 6 } else { 4 };
     let seconds = PATIENCE.as_secs();
-    format!("ENOBUFS: no room for {seconds} s, in the neighbour table (net.ipv{family}.neigh.default.gc_thresh3) or in the interface")
+    format!(
+        "ENOBUFS: no room for {seconds} s, in the neighbour table (net.ipv{family}.neigh.default.gc_thresh3) or in the interface"
+    )
 }
 
 fn is_full(error: &io::Error) -> bool {
