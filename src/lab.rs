@@ -5,6 +5,8 @@
 
 pub mod demo;
 mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 mod host;
 mod netlink;
 pub mod network;

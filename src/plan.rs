@@ -286,13 +286,14 @@ pub(crate) fn read_limited(path: &Path, most: usize) -> std::io::Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// Whether the kernel would take `name` as the name of an interface (`dev_valid_name`, net/core/dev.c).
+/// Whether an interface may have that name (`dev_valid_name`; `__dev_alloc_name` puts a number for every `%d` and takes no other
+/// `%`; both net/core/dev.c).
 pub(crate) fn is_interface_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 15
         && name != "."
         && name != ".."
-        && !name.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':'))
+        && !name.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%'))
 }
 
 #[cfg(test)]

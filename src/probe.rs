@@ -6,6 +6,8 @@
 mod connect;
 mod duplicates;
 mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 mod packet;
 mod sockets;
 

@@ -179,8 +179,9 @@ fn filter(name: &str, family: Family, addresses: Vec<Address>) -> Result<Vec<Add
     }
 }
 
-/// hosts(5): an address, then names; names are compared without regard to case.
-fn from_hosts(text: &str, name: &str) -> Vec<Address> {
+/// The addresses of `name` in a hosts file (hosts(5)): an address, then names; names are compared without regard to case.
+#[must_use]
+pub fn from_hosts(text: &str, name: &str) -> Vec<Address> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let mut found = Vec::new();
     for line in text.lines() {
@@ -193,8 +194,9 @@ fn from_hosts(text: &str, name: &str) -> Vec<Address> {
     found
 }
 
-/// `getent ahosts`: one line for each address and socket type, the address first.
-fn from_getent(text: &str) -> Vec<Address> {
+/// The addresses in the answer of `getent ahosts`: one line for each address and socket type, the address first.
+#[must_use]
+pub fn from_getent(text: &str) -> Vec<Address> {
     let addresses = text.lines().filter_map(|line| literal(line.split_whitespace().next()?).ok().flatten());
     addresses
         .map(|address| match address.ip {

@@ -25,7 +25,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     let found = gather::gather(&request, None, &mut line)?;
     drop(line);
     if let Some(save) = save {
-        save.write(&gather::to_json(&found.evidence)?)?;
+        save.write(|out| gather::write_json(&found.evidence, out))?;
     }
     let mut judged = judge::judged(found.evidence, &expect, started, args.judging.fail_on);
     if let Some(signal) = found.signal {

@@ -54,8 +54,8 @@ fn read(files: &[Source]) -> Result<Evidence, Error> {
 
 /// The report on `evidence`, with the exit code that `--fail-on` makes of its verdict.
 pub(super) fn judged(evidence: Evidence, expect: &Expect, now: jiff::Timestamp, fail_on: FailOn) -> Report {
-    let catalogue = catalogue::for_evidence(&evidence);
-    let mut report = judge_owned(evidence, expect, catalogue, now);
+    let known = catalogue::for_evidence(&evidence);
+    let mut report = judge_owned(evidence, expect, known, now);
     report.exit_code = fail_on.exit_code(report.verdict);
     report
 }

@@ -166,7 +166,11 @@ pub fn read_list(source: &Source) -> Result<Vec<Target>, InputError> {
     parse_list(&source.name(), &source.read(MOST_BYTES)?)
 }
 
-fn parse_list(name: &str, bytes: &[u8]) -> Result<Vec<Target>, InputError> {
+/// Reads the bytes of a list of targets; `name` is what messages call it.
+///
+/// # Errors
+/// It is not UTF-8, or has lines that are no hosts.
+pub fn parse_list(name: &str, bytes: &[u8]) -> Result<Vec<Target>, InputError> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => return Err(crate::plan::yaml::not_utf8(name, bytes, error.valid_up_to()).into()),

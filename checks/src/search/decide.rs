@@ -181,6 +181,10 @@ impl Search {
         if tries == 0 && self.config.resolved && methods.icmp {
             self.start_round(now);
         }
+        if self.queue.is_empty() {
+            // No method for this try, and perhaps for none.
+            self.contact(tries + 1, now);
+        }
     }
 
     /// The first answer, and by which method. Echo is preferred: nothing limits its answers, so it gets some more tries before
