@@ -1,7 +1,7 @@
 //! Reads the built-in catalogues on first use.
 
 use pathvet_checks::catalogue::Catalogue;
-use pathvet_checks::evidence::{Evidence, Path};
+use pathvet_checks::evidence::{Evidence, LimitKind, Path};
 use std::sync::OnceLock;
 
 /// The built-in catalogue of ceilings, parsed when it is first asked for.
@@ -17,7 +17,10 @@ pub fn ceilings() -> &'static Catalogue {
 #[must_use]
 pub fn for_evidence(evidence: &Evidence) -> &'static Catalogue {
     static EMPTY: OnceLock<Catalogue> = OnceLock::new();
-    let cut = |path: &Path| path.path_mtu.is_some_and(|mtu| path.interface_mtu.is_none_or(|own| mtu < own));
+    let cut = |path: &Path| {
+        let there = path.path_mtu.is_some_and(|mtu| path.interface_mtu.is_none_or(|own| mtu < own));
+        there || path.limit.kind == LimitKind::Silent
+    };
     if evidence.paths.iter().any(cut) { ceilings() } else { EMPTY.get_or_init(Catalogue::default) }
 }
 

@@ -1,10 +1,11 @@
 //! `pathvet collect`: the evidence alone.
 
-use super::output::{Sink, print};
+use super::output::{Sink, print, print_with};
 use super::request::Request;
 use super::watch::ProgressLine;
 use super::{CollectArgs, Outcome, gather, signalled};
 use crate::error::Error;
+use std::io::Write;
 
 pub(super) fn run(args: &CollectArgs) -> Result<Outcome, Error> {
     let request = Request::new(&args.targets, &args.probing, args.expect, args.root.as_deref())?;
@@ -16,10 +17,10 @@ pub(super) fn run(args: &CollectArgs) -> Result<Outcome, Error> {
     let mut line = ProgressLine::new(args.quiet);
     let found = gather::gather(&request, args.record.as_deref(), &mut line)?;
     drop(line);
-    let text = gather::to_json(&found.evidence)?;
+    let content = |out: &mut dyn Write| gather::write_json(&found.evidence, out);
     match sink {
-        Some(sink) => sink.write(&text)?,
-        None => print(&text)?,
+        Some(sink) => sink.write(content)?,
+        None => print_with(content)?,
     }
     Ok(found.signal.map_or(Outcome::Done, |signal| Outcome::Judged(signalled(signal))))
 }

@@ -6,13 +6,14 @@ mod wanted;
 use super::request::Request;
 use super::target::{Source, Target};
 use crate::collect::{self, EVIDENCE_LIMIT};
-use crate::error::{Bug, Error, InputError, Lines, OutputError, Problem};
+use crate::error::{Error, InputError, Lines, OutputError, Problem};
 use crate::host::{self, Recorder, ThisHost, Tree};
 use crate::plan::{Plan, Planned};
 use crate::probe::Observer;
 use crate::sys::signal;
 use pathvet_checks::evidence::{Evidence, Host, SCHEMA, merge};
 use std::fmt::Write as _;
+use std::io::{self, BufWriter, Write};
 use std::path::Path as Folder;
 use wanted::{local, unprobed, wanted};
 
@@ -169,8 +170,10 @@ pub(crate) fn read_evidence(source: &Source) -> Result<Evidence, InputError> {
     })
 }
 
-/// An evidence document as it is written to a file.
-pub(crate) fn to_json(evidence: &Evidence) -> Result<String, Bug> {
-    let text = serde_json::to_string_pretty(evidence);
-    text.map(|text| text + "\n").map_err(|error| Bug(format!("the evidence cannot be written as JSON: {error}")))
+/// Writes an evidence document as it stands in a file.
+pub(crate) fn write_json(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(256 * 1024, out);
+    serde_json::to_writer_pretty(&mut out, evidence)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }

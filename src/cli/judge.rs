@@ -10,8 +10,8 @@ use crate::error::{Error, InputError};
 use crate::plan::Plan;
 use pathvet_checks::evidence::{Evidence, merge};
 use pathvet_checks::expect::Expect;
+use pathvet_checks::judge_owned;
 use pathvet_checks::report::Report;
-use pathvet_checks::{Case, judge};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ pub(super) fn run(args: &JudgeVerbArgs) -> Result<Outcome, Error> {
     if !args.report.quiet {
         remark(args.judging.expect, plan.as_ref(), use_color(args.report.color, std::io::stderr().is_terminal()));
     }
-    let judged = judged(&evidence, &expect, args.at.unwrap_or(started), args.judging.fail_on);
+    let judged = judged(evidence, &expect, args.at.unwrap_or(started), args.judging.fail_on);
     deliver(judged, started, clock.elapsed(), outputs)
 }
 
@@ -53,8 +53,9 @@ fn read(files: &[Source]) -> Result<Evidence, Error> {
 }
 
 /// The report on `evidence`, with the exit code that `--fail-on` makes of its verdict.
-pub(super) fn judged(evidence: &Evidence, expect: &Expect, now: jiff::Timestamp, fail_on: FailOn) -> Report {
-    let mut report = judge(&Case { evidence, expect, catalogue: catalogue::for_evidence(evidence), now });
+pub(super) fn judged(evidence: Evidence, expect: &Expect, now: jiff::Timestamp, fail_on: FailOn) -> Report {
+    let known = catalogue::for_evidence(&evidence);
+    let mut report = judge_owned(evidence, expect, known, now);
     report.exit_code = fail_on.exit_code(report.verdict);
     report
 }

@@ -1,7 +1,7 @@
 //! Where results go: standard output and files, all opened before the first probe.
 
 use super::args::{ColorArg, Format, ReportArgs};
-use crate::error::{Bug, Error, OutputError};
+use crate::error::{Error, OutputError};
 use crate::report::{View, json, table};
 use pathvet_checks::report::Report;
 use std::fs::File;
@@ -23,19 +23,24 @@ impl Sink {
         Ok(Self { place: place.to_path_buf(), file })
     }
 
-    /// Replaces what the file holds.
-    pub(crate) fn write(mut self, text: &str) -> Result<(), OutputError> {
+    /// Replaces what the file holds with what `content` writes.
+    pub(crate) fn write(mut self, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), OutputError> {
         let is_file = self.file.metadata().is_ok_and(|metadata| metadata.is_file());
         let cut = if is_file { self.file.set_len(0) } else { Ok(()) };
-        let written = cut.and_then(|()| self.file.write_all(text.as_bytes())).and_then(|()| self.file.flush());
+        let written = cut.and_then(|()| content(&mut self.file)).and_then(|()| self.file.flush());
         written.map_err(|error| OutputError::new("write", &self.place, error))
     }
 }
 
 /// Writes to standard output. A reader that went away is not an error.
 pub(crate) fn print(text: &str) -> Result<(), OutputError> {
+    print_with(|out| out.write_all(text.as_bytes()))
+}
+
+/// The same for what writes itself.
+pub(crate) fn print_with(content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match content(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError::new("write", Path::new("standard output"), error)),
         _ => Ok(()),
     }
@@ -62,19 +67,19 @@ impl Outputs {
         let mut failed = None;
         for (format, sink) in self.files {
             let plain = View { color: false, utf8: false, width: 80, quiet: false, ..self.view };
-            let written = sink.write(&render(report, format, &plain)?);
+            let written = sink.write(|out| render(report, format, &plain, out));
             failed = failed.or(written.err());
         }
         // The report reaches the user even where a file could not be written.
-        print(&render(report, self.format, &self.view)?)?;
+        print_with(|out| render(report, self.format, &self.view, out))?;
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 
-fn render(report: &Report, format: Format, view: &View) -> Result<String, Bug> {
+fn render(report: &Report, format: Format, view: &View, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Table => Ok(table::render(report, view)),
-        Format::Json => json::render(report).map_err(|error| Bug(format!("the report cannot be written as JSON: {error}"))),
+        Format::Table => out.write_all(table::render(report, view).as_bytes()),
+        Format::Json => json::write(report, out),
     }
 }
 
@@ -122,7 +127,7 @@ mod tests {
         std::fs::write(&place, "an older and longer report").unwrap();
         let sink = Sink::open(&place).unwrap();
         assert_eq!(std::fs::read_to_string(&place).unwrap(), "an older and longer report");
-        sink.write("new").unwrap();
+        sink.write(|out| out.write_all(b"new")).unwrap();
         assert_eq!(std::fs::read_to_string(&place).unwrap(), "new");
     }
 
@@ -130,7 +135,7 @@ mod tests {
     fn what_cannot_be_written_names_the_file() {
         let error = Sink::open(Path::new("/nowhere/at/all")).unwrap_err();
         assert!(error.to_string().starts_with("cannot create /nowhere/at/all: "), "{error}");
-        let error = Sink::open(Path::new("/dev/full")).unwrap().write("x").unwrap_err();
+        let error = Sink::open(Path::new("/dev/full")).unwrap().write(|out| out.write_all(b"x")).unwrap_err();
         assert!(error.to_string().starts_with("cannot write /dev/full: "), "{error}");
     }
 }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use pathvet_checks::evidence::{Asked, Gap, Path};
 use pathvet_checks::search::{Admission, Config, Methods, Pacer, PacerConfig, Probe, Request, Search, Transmit};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
@@ -65,6 +65,8 @@ struct Slot {
     tcp_sent: Vec<(u16, u32, u32)>,
     next_hop: Option<u32>,
     done: Option<Box<Path>>,
+    /// Counted as finished; a late answer or timer must not count it again.
+    finished: bool,
 }
 
 struct Outbox {
@@ -80,6 +82,8 @@ struct Engine<'a> {
     slots: Vec<Slot>,
     by_address: HashMap<IpAddr, Vec<u32>>,
     next: usize,
+    /// Interfaces on which one byte more than their MTU was tried.
+    tried_above: BTreeSet<u32>,
     active: usize,
     unresolved: usize,
     finished: usize,
@@ -130,6 +134,7 @@ impl<'a> Engine<'a> {
             slots,
             by_address,
             next: 0,
+            tried_above: BTreeSet::new(),
             active: 0,
             unresolved: 0,
             finished: 0,
@@ -206,7 +211,8 @@ impl<'a> Engine<'a> {
             let config = Config {
                 v6: target.address.is_ipv6(),
                 interface_mtu: target.interface_mtu,
-                probe_above: target.probe_above,
+                // What this host itself refuses is a matter of the interface, not of the target.
+                probe_above: target.probe_above && self.tried_above.insert(target.ifindex),
                 expected: target.expected,
                 on_link: target.on_link,
                 resolved: target.resolved,
@@ -395,6 +401,9 @@ impl<'a> Engine<'a> {
         let target = &self.targets[index];
         self.pacer.forget(path);
         let slot = &mut self.slots[index];
+        if std::mem::replace(&mut slot.finished, true) {
+            return;
+        }
         let family = &mut self.families[usize::from(target.address.is_ipv6())];
         family.outstanding = family.outstanding.saturating_sub(slot.cost);
         slot.cost = 0;

@@ -1,13 +1,16 @@
 //! The report as JSON (schema `pathvet.report/1`, described in `pathvet-report.5`).
 
 use pathvet_checks::report::Report;
+use std::io::{self, BufWriter, Write};
 
-/// The whole report, indented, keys in the order of the schema, one newline at the end.
+/// Writes the whole report, indented, keys in the order of the schema, one newline at the end. As text at once it would be many
+/// times the size of the report where that has thousands of paths.
 ///
 /// # Errors
-/// Only where a number in it has no JSON form (a loss that is not finite).
-pub fn render(report: &Report) -> serde_json::Result<String> {
-    let mut text = serde_json::to_string_pretty(report)?;
-    text.push('\n');
-    Ok(text)
+/// What writing returned.
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(256 * 1024, out);
+    serde_json::to_writer_pretty(&mut out, report)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
