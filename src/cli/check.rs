@@ -25,7 +25,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     let found = gather::gather(&request, None, &mut line)?;
     drop(line);
     // As with every other file, the report reaches the user even where this one could not be written.
-    let saved = save.map_or(Ok(()), |save| save.write(|out| gather::write_json(&found.evidence, out)));
+    let saved = match save {
+        Some(save) => save.write(|out| gather::write_json(&found.evidence, out)),
+        None => Ok(()),
+    };
     let mut judged = judge::judged(found.evidence, &expect, started, args.judging.fail_on);
     if let Some(signal) = found.signal {
         judged.exit_code = signalled(signal);
