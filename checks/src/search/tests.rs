@@ -570,7 +570,7 @@ proptest! {
             reorder,
             mss,
         };
-        let run = run(net, Config { on_link, gateway, resolved, ..config(interface, seed) });
+        let run = run(net, Config { on_link, resolved, gateway, ..config(interface, seed) });
         prop_assert!(run.sent.len() <= BUDGET as usize + 320, "{} probes", run.sent.len());
         if let Some(mtu) = run.path.path_mtu {
             prop_assert!(mtu <= forward.min(interface), "{} over {}", mtu, forward);
