@@ -454,6 +454,45 @@ fn without_echo_udp_measures() {
 }
 
 #[test]
+fn errors_spent_on_the_run_before_are_waited_for() {
+    // The far end may send no error for the first second.
+    let mut search = Search::new(Config { methods: Methods { tcp: false, ..config(9000, 1).methods }, ..config(9000, 1) });
+    let (mut now, mut path) = (Duration::ZERO, Path::new("a", "b", jiff::Timestamp::UNIX_EPOCH));
+    let mut pending: Vec<(Duration, u16)> = Vec::new();
+    while !search.is_done() {
+        while let Some(transmit) = search.poll_transmit(now) {
+            match transmit {
+                Transmit::Connect => search.on_peer_mtu(None),
+                Transmit::Probe(probe) if probe.size > 9000 => search.on_refused(probe.seq, None),
+                Transmit::Probe(probe) => {
+                    search.on_sent(probe.seq, now);
+                    let answers = match probe.carrier {
+                        Carrier::Echo => probe.size <= 4000,
+                        Carrier::Udp => now > Duration::from_secs(1),
+                        _ => false,
+                    };
+                    if answers {
+                        pending.push((now + Duration::from_micros(200), probe.seq));
+                    }
+                }
+            }
+        }
+        if let Some(index) = pending.iter().position(|(at, _)| *at <= now) {
+            search.on_reply(pending.remove(index).1, now, None, None);
+            continue;
+        }
+        if search.is_done() {
+            break;
+        }
+        let wake = search.poll_timeout().into_iter().chain(pending.iter().map(|(at, _)| *at)).min();
+        now = now.max(wake.expect("something happens"));
+        search.on_timeout(now);
+    }
+    search.conclude(&mut path);
+    assert_eq!((path.path_mtu, path.method), (Some(9000), Some(crate::evidence::Method::Udp)));
+}
+
+#[test]
 fn tcp_alone_proves_what_passes_and_nothing_more() {
     let run = run(Net { icmp_filter: 0, udp: false, ..Net::clean(9000) }, config(9000, 2));
     assert_eq!((run.path.path_mtu, run.path.limit.kind), (Some(9000), LimitKind::None));
