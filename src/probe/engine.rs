@@ -97,6 +97,8 @@ struct Engine<'a> {
     start: Instant,
     sent: u64,
     peak: (Duration, u32, u32),
+    /// Since when the kernel has had no room for any probe.
+    full_since: Option<Duration>,
     watch: Watch,
     buffers: sys::socket::Buffers,
     gaps: Vec<Gap>,
@@ -149,6 +151,7 @@ impl<'a> Engine<'a> {
             start: Instant::now(),
             sent: 0,
             peak: (Duration::ZERO, 0, 0),
+            full_since: None,
             watch,
             buffers: sys::socket::Buffers::new(if large { BATCH } else { 32 }, SLOT),
             gaps,

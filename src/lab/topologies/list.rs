@@ -482,6 +482,9 @@ fn onlink_2000(family: Family) -> Scene {
     net.node("node2");
     net.cable(("node1", "eth0"), ("node2", "eth0"), 9000);
     net.address_in("node1", "eth0", address(1), length);
+    // The kernel counts the neighbours of all namespaces in one table: node2 would forget node1 while that is full.
+    let owner = ("node1".to_owned(), "eth0".to_owned());
+    net.host("node2").neighbours.push(Neighbour { address: address(1), interface: "eth0".to_owned(), owner });
     match family {
         // ARP answers for whatever is local, so that one route does.
         Family::V4 => {

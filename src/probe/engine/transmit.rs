@@ -1,6 +1,6 @@
 //! What leaves: batches per socket, and what the kernel says to each.
 
-use super::{BATCH, Engine, Outbox, address, count_peak, truesize};
+use super::{BATCH, Engine, MAX_UNRESOLVED, Outbox, address, count_peak, truesize};
 use crate::probe::packet::{self, Built};
 use crate::sys;
 use pathvet_checks::search::{Carrier, Probe};
@@ -140,6 +140,7 @@ impl Engine<'_> {
 
     pub(super) fn note_sent(&mut self, path: u32, probe: Probe, now: Duration) {
         self.sent += 1;
+        self.full_since = None;
         self.peak = count_peak(self.peak, now);
         let slot = &mut self.slots[path as usize];
         slot.window = count_peak(slot.window, now);
@@ -151,17 +152,40 @@ impl Engine<'_> {
 
     pub(super) fn note_unsent(&mut self, path: u32, probe: Probe, error: &io::Error, now: Duration) {
         let target = &self.targets[path as usize];
-        let Some(search) = &mut self.slots[path as usize].search else { return };
+        let slot = &mut self.slots[path as usize];
+        let Some(search) = &mut slot.search else { return };
+        // IPv6 says EINVAL where IPv4 says ENOBUFS (`ip6_finish_output2`); one target alone does not fill the table.
+        let no_neighbour = error.raw_os_error() == Some(libc::EINVAL)
+            && target.address.is_ipv6()
+            && target.on_link
+            && !slot.resolved
+            && self.targets.len() > MAX_UNRESOLVED;
         match error.raw_os_error() {
             Some(libc::EMSGSIZE) => {
                 search.on_refused(probe.seq, (probe.size > target.interface_mtu).then_some(target.interface_mtu));
             }
-            _ if is_full(error) => search.on_unsent(probe.seq, now),
+            _ if is_full(error) || no_neighbour => {
+                if now.saturating_sub(*self.full_since.get_or_insert(now)) < PATIENCE {
+                    search.on_unsent(probe.seq, now);
+                } else {
+                    search.on_send_error(probe.seq, &no_room(target.address), now);
+                }
+            }
             _ => search.on_send_error(probe.seq, &error_name(error), now),
         }
         self.refresh_timer(path);
         self.enqueue(path);
     }
+}
+
+/// How long a run waits for room. A neighbour is held while it counts as reachable, up to 45 s (`neigh_rand_reach_time`); as long
+/// as it is, nothing makes room for others.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn no_room(address: IpAddr) -> String {
+    let family = if address.is_ipv6() { 6 } else { 4 };
+    let seconds = PATIENCE.as_secs();
+    format!("ENOBUFS: no room for {seconds} s, in the neighbour table (net.ipv{family}.neigh.default.gc_thresh3) or in the interface")
 }
 
 fn is_full(error: &io::Error) -> bool {
