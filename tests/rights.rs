@@ -38,7 +38,13 @@ fn an_ordinary_user_gets_the_same_answer() {
         for family in Family::BOTH {
             let report = vet(name, family);
             let path = &report.paths[0].path;
-            println!("{name:<16} {family} {:<8} {:?} {:?} {} probes", report.verdict.word(), path.path_mtu, path.limit.kind, path.probes_sent);
+            println!(
+                "{name:<16} {family} {:<8} {:?} {:?} {} probes",
+                report.verdict.word(),
+                path.path_mtu,
+                path.limit.kind,
+                path.probes_sent
+            );
             if (report.verdict, path.path_mtu, path.limit.kind) != (verdict, path_mtu, kind) {
                 wrong.push(format!("{name} {family}: {:?} {:?} {:?}", report.verdict, path.path_mtu, path.limit.kind));
             }
