@@ -262,6 +262,8 @@ pub struct Search {
     /// The low end for which a second method was asked; 0 = none yet.
     confirm_for: u32,
     confirm_extra: u8,
+    /// Questions by UDP after a pause, where all others were silent.
+    udp_late: u8,
     reasked: u8,
     echo_cut: Option<u32>,
     forward_icmp: ForwardIcmp,
@@ -330,6 +332,7 @@ impl Search {
             udp_tokens: (6_000, Duration::ZERO),
             confirm_for: 0,
             confirm_extra: 0,
+            udp_late: 0,
             reasked: 0,
             echo_cut: None,
             forward_icmp: ForwardIcmp::default(),

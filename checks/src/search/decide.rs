@@ -24,6 +24,7 @@ const SYN_GAP: Duration = Duration::from_millis(20);
 const ROUTER_GAP: Duration = Duration::from_millis(520);
 /// Linux sends one ICMP error a second to one peer, after a burst of six (`net.ipv4.icmp_ratelimit`, `XRLIM_BURST_FACTOR`).
 const UDP_BURST: u32 = 6_000;
+const ERROR_GAP: Duration = Duration::from_millis(1_100);
 
 impl Search {
     /// Gives up what is due, and decides the next step when nothing is left in flight.
@@ -529,6 +530,15 @@ impl Search {
                     self.enqueue(at, size, Carrier::Tcp, Role::Confirm);
                     at += SYN_GAP;
                 }
+            }
+            return true;
+        }
+        let silent = self.udp.low < low && self.tcp.low < low;
+        if self.config.methods.udp && silent && self.udp_late < 2 {
+            // The far end may have spent its errors on somebody else, or on the run before this one.
+            self.udp_late += 1;
+            for size in [low, low + 1] {
+                self.enqueue(now + ERROR_GAP, size, Carrier::Udp, Role::Confirm);
             }
             return true;
         }
