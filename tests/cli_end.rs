@@ -168,6 +168,10 @@ fn nothing_is_sent_before_outputs_are_open_and_input_is_right() {
         (&["check", "TARGET", "-f", "/nowhere/at/all"], 64),
         (&["check", "TARGET", "--targets", "/nowhere/at/all"], 64),
         (&["check", "TARGET", "192.0.2.0/24"], 64),
+        // An inventory that brought nothing is no reason to vet the gateway instead.
+        (&["check", "--targets", "/dev/null"], 64),
+        (&["check", "--targets", "-"], 64),
+        (&["check", &"a".repeat(64)], 64),
         (&["check", "TARGET", "-n"], 0),
     ] {
         let output = run(&lab, args);
