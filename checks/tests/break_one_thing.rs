@@ -449,10 +449,29 @@ fn ipv6_below_its_minimum() {
 }
 
 #[test]
+fn a_cut_that_both_ends_saw_is_one_cause() {
+    let report = broken(|evidence| {
+        cut(evidence, 9600, 9198);
+        evidence.hosts.push(node2(9600));
+        let mut back = evidence.paths[0].clone();
+        (back.from, back.to) = ("node2".into(), "node1".into());
+        back.address = Some("192.0.2.1".parse().unwrap());
+        evidence.paths.push(back);
+    });
+    let both: Vec<_> = report.diagnoses.iter().filter(|diagnosis| diagnosis.culprit.kind == CulpritKind::Switch).collect();
+    assert_eq!(both.len(), 1, "{:?}", report.diagnoses);
+    assert_eq!(both[0].explains.len(), 2);
+    assert_eq!(both[0].culprit.name, "between node1 and node2");
+    assert!(both[0].details[0].contains("both see it"), "{:?}", both[0].details);
+}
+
+#[test]
 fn undecided_searches() {
-    for (kind, word) in
-        [(LimitKind::Loss, "too much is lost"), (LimitKind::Policed, "probes a second"), (LimitKind::Filtered, "only echo answers")]
-    {
+    for (kind, word) in [
+        (LimitKind::Loss, "too much is lost"),
+        (LimitKind::Policed, "even at 20 a second"),
+        (LimitKind::Filtered, "only echo answers"),
+    ] {
         let report = broken(|evidence| {
             let path = &mut evidence.paths[0];
             path.path_mtu = Some(1500);
@@ -654,6 +673,7 @@ fn waivers() {
     assert_found(&report, &["FAIL path-mtu node1->node2"]);
     assert_eq!((report.verdict, report.counts.waived, report.counts.fail), (Outcome::Pass, 1, 0));
     assert_eq!(report.findings[2].waived.as_ref().unwrap().owner, "ops");
+    assert!(report.diagnoses.is_empty(), "what somebody accepted needs no remedy: {:?}", report.diagnoses);
     // It held until yesterday.
     let report = expecting(&waiver("path-mtu", "node1->*", "2026-11-19"), cut_path);
     assert_found(&report, &["FAIL path-mtu node1->node2", "WARN run waiver path-mtu node1->*"]);
