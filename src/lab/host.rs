@@ -408,8 +408,8 @@ fn show_files(network: &Network, name: &str) -> io::Result<()> {
     let shown = fs::write(&file, text).and_then(|()| ns::bind_mount(&file, Path::new("/etc/hosts")));
     // Hosts with one machine id are one host to whoever merges evidence. Where there is no such file they have none.
     let id = at.join("machine-id");
-    let digits: String = name.bytes().chain(std::iter::repeat(0)).take(16).map(|byte| format!("{byte:02x}")).collect();
-    let own = fs::write(&id, digits + "\n").and_then(|()| ns::bind_mount(&id, Path::new("/etc/machine-id")));
+    let number = name.bytes().fold(0_u128, |number, byte| number << 8 | u128::from(byte));
+    let own = fs::write(&id, format!("{number:032x}\n")).and_then(|()| ns::bind_mount(&id, Path::new("/etc/machine-id")));
     ns::detach_mount(at)?;
     shown.and(own.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }))
 }

@@ -257,7 +257,7 @@ fn diagnoses(page: &mut Page<'_>, report: &Report, many: bool, view: &View) {
     let most = if many { listing_cap(view, DETAILS) } else { usize::MAX };
     for (diagnosis, others) in groups.iter().take(most) {
         page.blank();
-        one_diagnosis(page, diagnosis, view);
+        one_diagnosis(page, diagnosis, &report.findings, view);
         let named = listing_cap(view, NAMED);
         let mut same: Vec<String> = others.iter().take(named).map(|other| sentence(&other.summary, view)).collect();
         if others.len() > named {
@@ -271,7 +271,7 @@ fn diagnoses(page: &mut Page<'_>, report: &Report, many: bool, view: &View) {
     }
 }
 
-fn one_diagnosis(page: &mut Page<'_>, diagnosis: &Diagnosis, view: &View) {
+fn one_diagnosis(page: &mut Page<'_>, diagnosis: &Diagnosis, findings: &[Finding], view: &View) {
     let sure = match diagnosis.confidence {
         Confidence::Certain => "certain",
         Confidence::Likely => "likely",
@@ -281,6 +281,12 @@ fn one_diagnosis(page: &mut Page<'_>, diagnosis: &Diagnosis, view: &View) {
     page.flow(0, 2, &[(head.into(), Tone::Strong), plain(format!("  {}", sentence(&diagnosis.summary, view)))]);
     for detail in &diagnosis.details {
         page.flow(2, 4, &[plain(sentence(detail, view))]);
+    }
+    if view.verbose > 0
+        && let Some(finding) = diagnosis.explains.first().and_then(|index| findings.get(*index))
+    {
+        let sources: Vec<String> = finding.sources.iter().map(|source| sentence(source, view)).collect();
+        labelled(page, "From", "", &sources, false);
     }
     labelled(page, "Prove it", "", &diagnosis.proof, true);
     remedies(page, &diagnosis.remedies);

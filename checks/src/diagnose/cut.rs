@@ -209,12 +209,11 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
     let on_link = facts::on_link(&case, path);
     let larger = facts::peer(&case, path).filter(|peer| peer.mtu > measured);
     let pair = seen_from_both(&case, path, measured);
-    let key = match pair {
-        true => {
-            let ends = [Some(path.from.as_str()), facts::peer_link(&case, path).map(|(host, _)| host.name.as_str())];
-            format!("silent-pair|{:?}|{:?}|{measured}|{}", ends.iter().min(), ends.iter().max(), path.family)
-        }
-        false => format!("silent|{}|{measured}|{on_link}|{}", sender(path), larger.is_some()),
+    let key = if pair {
+        let ends = [Some(path.from.as_str()), facts::peer_link(&case, path).map(|(host, _)| host.name.as_str())];
+        format!("silent-pair|{:?}|{:?}|{measured}|{}", ends.iter().min(), ends.iter().max(), path.family)
+    } else {
+        format!("silent|{}|{measured}|{on_link}|{}", sender(path), larger.is_some())
     };
     Lead::new(key, move |targets| {
         let what = if sends <= LARGEST_ETHERNET && on_link {
