@@ -220,7 +220,9 @@ pub fn evidence(bytes: &[u8]) -> bool {
     let case = Case { evidence: &read, expect: &expect, catalogue: catalogue::ceilings(), now: jiff::Timestamp::UNIX_EPOCH };
     let report = judge(&case);
     assert_eq!(judge(&case), report, "the same case gives the same report");
-    let shown = json::render(&report).expect("a report is JSON");
+    let mut shown = Vec::new();
+    json::write(&report, &mut shown).expect("a report is JSON");
+    let shown = String::from_utf8(shown).expect("JSON is text");
     assert_eq!(serde_json::from_str::<Report>(&shown).expect("a report is read back"), report);
     for (width, verbose, utf8) in [(20, 0, false), (80, 1, true)] {
         let page = table::render(&report, &View { width, verbose, utf8, ..View::default() });

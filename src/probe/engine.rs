@@ -65,6 +65,8 @@ struct Slot {
     tcp_sent: Vec<(u16, u32, u32)>,
     next_hop: Option<u32>,
     done: Option<Box<Path>>,
+    /// Counted as finished; a late answer or timer must not count it again.
+    finished: bool,
 }
 
 struct Outbox {
@@ -399,6 +401,9 @@ impl<'a> Engine<'a> {
         let target = &self.targets[index];
         self.pacer.forget(path);
         let slot = &mut self.slots[index];
+        if std::mem::replace(&mut slot.finished, true) {
+            return;
+        }
         let family = &mut self.families[usize::from(target.address.is_ipv6())];
         family.outstanding = family.outstanding.saturating_sub(slot.cost);
         slot.cost = 0;

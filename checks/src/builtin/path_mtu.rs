@@ -282,6 +282,7 @@ fn notes(case: &Case<'_>, path: &Path, ruling: &Ruling, outcome: Outcome) -> Vec
     for lie in path.too_big.iter().filter(|message| !message.believed) {
         notes.push(format!("{} sent a too-big message naming {}, which was not believed", lie.from, lie.mtu));
     }
+    notes.shrink_to_fit();
     notes
 }
 

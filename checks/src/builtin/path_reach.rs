@@ -142,7 +142,9 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
     }
     let resolved = path.neighbour_lladdr.is_some();
     match path.neighbour_state.as_deref() {
-        Some("failed" | "incomplete") if !resolved => return (Outcome::Fail, Reason::Unresolved),
+        Some("failed") if !resolved => return (Outcome::Fail, Reason::Unresolved),
+        // A deadline may have come while the kernel was still asking.
+        Some("incomplete") if !resolved && path.incomplete.is_none() => return (Outcome::Fail, Reason::Unresolved),
         _ if facts::send_failed(path, "EHOSTUNREACH") => return (Outcome::Fail, Reason::Unresolved),
         _ => {}
     }

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 /// A network between one host and one target.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of independent switches")]
 struct Net {
     rtt: Duration,
     /// Largest packet that arrives; larger ones vanish.
@@ -88,7 +89,7 @@ impl World {
         let Probe { seq, size, carrier } = probe;
         if let Some((rate, burst, kilobytes)) = self.net.policer {
             let cost = if kilobytes { u64::from(size) * 1_000 } else { 1_000_000 };
-            let gained = u64::try_from((now - self.bucket.1).as_micros()).unwrap() * rate;
+            let gained = u64::try_from(now.saturating_sub(self.bucket.1).as_micros()).unwrap() * rate;
             self.bucket = ((self.bucket.0 + gained).min(burst * 1_000_000), now);
             if self.bucket.0 < cost {
                 return;
@@ -119,7 +120,7 @@ impl World {
             Carrier::Udp if !self.net.udp => return,
             Carrier::Tcp if !self.net.tcp => return,
             Carrier::Udp => {
-                let gained = u64::try_from((now - self.udp_bucket.1).as_micros()).unwrap();
+                let gained = u64::try_from(now.saturating_sub(self.udp_bucket.1).as_micros()).unwrap();
                 self.udp_bucket = ((self.udp_bucket.0 + gained).min(6_000_000), now);
                 if self.udp_bucket.0 < 1_000_000 {
                     return;
@@ -367,8 +368,8 @@ fn a_router_that_has_just_spoken_to_somebody_else_is_asked_again() {
         if search.is_done() {
             break;
         }
-        let next = search.poll_timeout().into_iter().chain(pending.iter().map(|(at, ..)| *at)).min();
-        now = now.max(next.expect("something happens"));
+        let wake = search.poll_timeout().into_iter().chain(pending.iter().map(|(at, ..)| *at)).min();
+        now = now.max(wake.expect("something happens"));
         search.on_timeout(now);
     }
     search.conclude(&mut path);
@@ -564,10 +565,21 @@ proptest! {
     ) {
         let (duplicates, reorder, on_link, gateway, resolved) = flags;
         let net = Net {
-            rtt: Duration::from_micros(100 + seed % 50_000), forward, reverse, loss, policer, icmp_filter: filter, udp, tcp, peer,
-            router: router.then_some((named, Duration::from_millis(seed % 600))), duplicates, reorder, mss,
+            rtt: Duration::from_micros(100 + seed % 50_000),
+            forward,
+            reverse,
+            router: router.then_some((named, Duration::from_millis(seed % 600))),
+            loss,
+            policer,
+            icmp_filter: filter,
+            udp,
+            tcp,
+            peer,
+            duplicates,
+            reorder,
+            mss,
         };
-        let run = run(net, Config { on_link, gateway, resolved, ..config(interface, seed) });
+        let run = run(net, Config { on_link, resolved, gateway, ..config(interface, seed) });
         prop_assert!(run.sent.len() <= BUDGET as usize + 320, "{} probes", run.sent.len());
         if let Some(mtu) = run.path.path_mtu {
             prop_assert!(mtu <= forward.min(interface), "{} over {}", mtu, forward);
