@@ -189,7 +189,9 @@ impl<W: Write> Live<W> {
         } else if !self.told.is_empty() {
             writeln!(self.out)?;
         }
-        self.out.write_all(render(path, expected, &self.view).as_bytes())?;
+        // The ladder is all that was asked for, so every size of it is shown.
+        let view = View { verbose: self.view.verbose.max(1), ..self.view };
+        self.out.write_all(render(path, expected, &view).as_bytes())?;
         self.out.flush()
     }
 
