@@ -229,7 +229,8 @@ impl<'a> Engine<'a> {
                 ceilings: self.options.ceilings.clone(),
                 methods,
                 gateway: target.asked == Asked::Gateway,
-                sample: if self.targets.len() <= MAX_SAMPLED { LOSS_SAMPLE } else { 0 },
+                // Marked packets are kept few.
+                sample: if self.targets.len() <= MAX_SAMPLED && target.dscp == 0 { LOSS_SAMPLE } else { 0 },
                 ladder_only: self.options.ladder_only,
                 seed: self.codec.seed(path),
             };

@@ -259,6 +259,15 @@ fn a_clean_path_is_sampled_for_loss() {
 }
 
 #[test]
+fn a_gateway_that_only_udp_could_ask_is_not_asked() {
+    let methods = Methods { icmp: false, udp: true, tcp: false, forward_icmp: false, fragments: false, connect: false };
+    for resolved in [false, true] {
+        let run = run(Net::clean(1500), Config { gateway: true, resolved, methods, ..config(1500, 1) });
+        assert_eq!((run.sent.len(), run.path.path_mtu), (0, None));
+    }
+}
+
+#[test]
 fn a_resolved_neighbour_saves_the_first_round_trip() {
     let run = run(Net::clean(1500), Config { resolved: true, ..config(1500, 1) });
     assert_eq!(run.echo_sizes(), [84, 1280, 1500, 84]);
