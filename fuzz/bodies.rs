@@ -286,7 +286,8 @@ pub fn targets(bytes: &[u8]) -> bool {
                 assert_eq!(HostTarget::parse(target.as_str()).as_ref(), Ok(target));
                 assert!(resolve::literal(target.as_str()).is_ok(), "{target}");
             }
-            !targets.is_empty()
+            assert!(!targets.is_empty());
+            true
         }
         Err(error) => mistakes(&error),
     }

@@ -2,6 +2,8 @@
 //!
 //! `PATHVET_SEEDS=DIR` makes the test write its samples there, one folder for each target, for cargo-fuzz to start from.
 
+#![expect(clippy::print_stdout, reason = "a test says how much it tried")]
+
 use std::path::Path;
 
 #[path = "../fuzz/bodies.rs"]

@@ -312,7 +312,9 @@ fn flows_spread_over_equal_cost_paths() {
         let lab = start("ecmp", family);
         let words = format!("for port in {{40001..40064}}; do echo x > /dev/udp/{}/$port; done", target(&lab));
         assert!(lab.run("node1", &["bash", "-c", &words]).expect("bash runs").status.success());
-        let [forward, _] = counted(&lab, "box");
+        // On a busy machine the way's next hop may still be asked for; the flows wait for that in its queue.
+        let packets = |_| Some(counted(&lab, "box")[0]).filter(|forward| forward.packets > 0);
+        let forward = (0..20_000).find_map(packets).unwrap_or_default();
         // One of four ways. That none or all of 64 flows take it has a chance below 1 in 10 million.
         assert!((1..64).contains(&forward.packets), "{family}: {forward:?}");
     }

@@ -96,7 +96,8 @@ pub fn diagnose(case: &Case<'_>, findings: &[Finding]) -> Vec<Diagnosis> {
         let position = positions.entry(&finding.check).or_default();
         let nth = *position;
         *position += 1;
-        if !matches!(finding.outcome, Outcome::Warn | Outcome::Fail | Outcome::Unknown) {
+        // What somebody accepted needs no remedy.
+        if finding.waived.is_some() || !matches!(finding.outcome, Outcome::Warn | Outcome::Fail | Outcome::Unknown) {
             continue;
         }
         let path = case.evidence.paths.get(nth).filter(|_| finding.at.from.is_some());

@@ -268,7 +268,7 @@ pub(crate) fn eased(path: &Path, mut finding: Finding) -> Finding {
         Outcome::Fail | Outcome::Warn => {
             finding.outcome = Outcome::Pass;
             finding.expected = None;
-            finding.notes.push("the gateway was not named by anybody, so this is a note only".into());
+            finding.notes.push(format!("{}; a note only, because nobody named this gateway", finding.summary));
         }
         Outcome::Pass | Outcome::Skip => return finding,
     }

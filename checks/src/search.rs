@@ -145,7 +145,7 @@ pub enum Transmit {
 pub struct Wanted {
     /// Bytes of IP packet; 0 for a connect.
     pub size: u32,
-    /// Larger than anything that has passed so far.
+    /// Larger than an Ethernet packet and than anything that has passed so far: a router may have to say that it is too big.
     pub oversize: bool,
 }
 
@@ -262,6 +262,8 @@ pub struct Search {
     /// The low end for which a second method was asked; 0 = none yet.
     confirm_for: u32,
     confirm_extra: u8,
+    /// Questions by UDP after a pause, where all others were silent.
+    udp_late: u8,
     reasked: u8,
     echo_cut: Option<u32>,
     forward_icmp: ForwardIcmp,
@@ -330,6 +332,7 @@ impl Search {
             udp_tokens: (6_000, Duration::ZERO),
             confirm_for: 0,
             confirm_extra: 0,
+            udp_late: 0,
             reasked: 0,
             echo_cut: None,
             forward_icmp: ForwardIcmp::default(),
@@ -386,7 +389,8 @@ impl Search {
             return Some(Wanted { size: 0, oversize: false });
         }
         let next = self.sendable(now)?;
-        let known = self.echo.low.max(self.udp.low).max(self.tcp.low).max(self.control_size());
+        // Every router carries an Ethernet packet in its fast path.
+        let known = self.echo.low.max(self.udp.low).max(self.tcp.low).max(1500);
         Some(Wanted { size: next.size, oversize: next.size > known && next.carrier != Carrier::Fragments })
     }
 

@@ -450,9 +450,11 @@ fn ipv6_below_its_minimum() {
 
 #[test]
 fn undecided_searches() {
-    for (kind, word) in
-        [(LimitKind::Loss, "too much is lost"), (LimitKind::Policed, "probes a second"), (LimitKind::Filtered, "only echo answers")]
-    {
+    for (kind, word) in [
+        (LimitKind::Loss, "too much is lost"),
+        (LimitKind::Policed, "even at 20 a second"),
+        (LimitKind::Filtered, "only echo answers"),
+    ] {
         let report = broken(|evidence| {
             let path = &mut evidence.paths[0];
             path.path_mtu = Some(1500);
@@ -654,6 +656,7 @@ fn waivers() {
     assert_found(&report, &["FAIL path-mtu node1->node2"]);
     assert_eq!((report.verdict, report.counts.waived, report.counts.fail), (Outcome::Pass, 1, 0));
     assert_eq!(report.findings[2].waived.as_ref().unwrap().owner, "ops");
+    assert!(report.diagnoses.is_empty(), "what somebody accepted needs no remedy: {:?}", report.diagnoses);
     // It held until yesterday.
     let report = expecting(&waiver("path-mtu", "node1->*", "2026-11-19"), cut_path);
     assert_found(&report, &["FAIL path-mtu node1->node2", "WARN run waiver path-mtu node1->*"]);

@@ -24,12 +24,16 @@ pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     let mut line = ProgressLine::new(args.report.quiet);
     let found = gather::gather(&request, None, &mut line)?;
     drop(line);
-    if let Some(save) = save {
-        save.write(|out| gather::write_json(&found.evidence, out))?;
-    }
+    // As with every other file, the report reaches the user even where this one could not be written.
+    let saved = match save {
+        Some(save) => save.write(|out| gather::write_json(&found.evidence, out)),
+        None => Ok(()),
+    };
     let mut judged = judge::judged(found.evidence, &expect, started, args.judging.fail_on);
     if let Some(signal) = found.signal {
         judged.exit_code = signalled(signal);
     }
-    judge::deliver(judged, started, clock.elapsed(), outputs)
+    let outcome = judge::deliver(judged, started, clock.elapsed(), outputs)?;
+    saved?;
+    Ok(outcome)
 }

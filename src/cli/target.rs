@@ -37,6 +37,9 @@ pub enum TargetError {
     /// Longer than a name may be.
     #[error("a host name has at most {LONGEST_NAME} characters")]
     Long,
+    /// A part between two dots is longer than that may be (RFC 1035 section 2.3.4).
+    #[error("`{0}`: a part of a host name has at most 63 characters")]
+    LongPart(String),
 }
 
 impl Target {
@@ -71,6 +74,9 @@ impl Target {
         let good = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if !text.chars().all(good) || text.starts_with(['-', '.']) || !text.chars().any(char::is_alphanumeric) {
             return Err(TargetError::Odd(quoted()));
+        }
+        if text.split('.').any(|part| part.len() > 63) {
+            return Err(TargetError::LongPart(quoted()));
         }
         // 192.0.2.256 is a slip, not a name: no top-level domain is a number (RFC 3696 section 2).
         if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
@@ -161,7 +167,7 @@ fn read_stdin(most: usize) -> std::io::Result<Vec<u8>> {
 /// Reads a list of targets: one host a line, `#` begins a comment, blank lines are skipped, each host counts once.
 ///
 /// # Errors
-/// The list cannot be read, is not UTF-8, or has lines that are no hosts: all of these are named with their places.
+/// The list cannot be read, is not UTF-8, names no host, or has lines that are no hosts: all of these are named with their places.
 pub fn read_list(source: &Source) -> Result<Vec<Target>, InputError> {
     parse_list(&source.name(), &source.read(MOST_BYTES)?)
 }
@@ -169,7 +175,7 @@ pub fn read_list(source: &Source) -> Result<Vec<Target>, InputError> {
 /// Reads the bytes of a list of targets; `name` is what messages call it.
 ///
 /// # Errors
-/// It is not UTF-8, or has lines that are no hosts.
+/// It is not UTF-8, names no host, or has lines that are no hosts.
 pub fn parse_list(name: &str, bytes: &[u8]) -> Result<Vec<Target>, InputError> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -201,6 +207,11 @@ pub fn parse_list(name: &str, bytes: &[u8]) -> Result<Vec<Target>, InputError> {
                 problems.push(problem.expected("expected one host name or address a line"));
             }
         }
+    }
+    if targets.is_empty() && problems.is_empty() {
+        // Without a host the default gateway would be vetted, and an inventory that failed would pass.
+        let problem = Problem::new(name, "the list names no host").at(Lines::of(text).place(text, &(0..0)));
+        problems.push(problem.expected("expected one host name or address a line"));
     }
     if problems.is_empty() { Ok(targets) } else { Err(InputError { problems }) }
 }
@@ -241,7 +252,9 @@ mod tests {
         let list = "\u{feff}# all of rack 3\r\n\r\nnode1\r\n  node2   # the new one\n192.0.2.7\nnode1\n";
         let names: Vec<_> = parse_list("l", list.as_bytes()).unwrap().into_iter().map(|target| target.0).collect();
         assert_eq!(names, ["node1", "node2", "192.0.2.7"]);
-        assert_eq!(parse_list("l", b"").unwrap(), []);
+        for empty in [&b""[..], b"\n# none yet\n"] {
+            assert_eq!(parse_list("l", empty).unwrap_err().problems[0].message, "the list names no host");
+        }
     }
 
     #[test]

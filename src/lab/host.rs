@@ -375,7 +375,7 @@ fn prepare(parent: u32, network: &Network, name: &str) -> Result<bool, Failure> 
     ns::set_hostname(name).map_err(failed("name the host"))?;
     // Without them the host still works: sysfs shows the machine's interfaces, and names are not resolved.
     let _ = ns::mount_sysfs(Path::new("/sys"));
-    let names = write_hosts_file(network).is_ok();
+    let names = show_files(network, name).is_ok();
     write_settings(name, &host.sysctls)?;
     Ok(names)
 }
@@ -393,8 +393,8 @@ fn write_settings(host: &str, settings: &[(String, String)]) -> Result<(), Failu
     Ok(())
 }
 
-/// Shows the lab's names in place of /etc/hosts, in this mount namespace.
-fn write_hosts_file(network: &Network) -> io::Result<()> {
+/// Shows the lab's names in place of /etc/hosts, and a machine id of this host's own, in this mount namespace.
+fn show_files(network: &Network, name: &str) -> io::Result<()> {
     let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
     for (address, name) in &network.names {
         let _ = writeln!(text, "{address} {name}");
@@ -406,8 +406,12 @@ fn write_hosts_file(network: &Network) -> io::Result<()> {
     ns::mount_tmpfs(at)?;
     let file = at.join("hosts");
     let shown = fs::write(&file, text).and_then(|()| ns::bind_mount(&file, Path::new("/etc/hosts")));
+    // Hosts with one machine id are one host to whoever merges evidence. Where there is no such file they have none.
+    let id = at.join("machine-id");
+    let number = name.bytes().fold(0_u128, |number, byte| number << 8 | u128::from(byte));
+    let own = fs::write(&id, format!("{number:032x}\n")).and_then(|()| ns::bind_mount(&id, Path::new("/etc/machine-id")));
     ns::detach_mount(at)?;
-    shown
+    shown.and(own.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }))
 }
 
 /// Creates every cable, each end where it belongs.

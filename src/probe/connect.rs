@@ -94,19 +94,22 @@ impl Connect {
         }
     }
 
-    /// `TCP_MAXSEG` is the smaller of the peer's MSS and ours, less 12 where timestamps are on (RFC 7323).
+    /// `TCP_MAXSEG` is the smaller of the peer's MSS and ours, less 12 where timestamps are on (RFC 7323), and never more than half
+    /// of the window that the peer offered (`tcp_bound_to_half_wnd` in the kernel's `include/net/tcp.h`).
     fn read(&self, index: usize, interface_mtu: u32) -> Option<PeerMtu> {
         let socket = &self.open[index];
         let segment = socket::get_option(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_MAXSEG).ok()?;
         let info = socket::tcp_info(socket.as_fd()).ok()?;
         let options = if info.timestamps { 12 } else { 0 };
         let headers = if self.target.is_ipv4() { 40 } else { 60 };
-        let value = u32::try_from(segment).ok()? + options + headers;
+        let segment = u32::try_from(segment).ok()?;
+        let value = segment + options + headers;
+        let halved = segment == info.peer_window / 2;
         if value >= info.path_mtu && info.path_mtu < interface_mtu {
             // A path MTU that this host has cached is the smaller one; it hides what the peer said.
             return None;
         }
-        Some(PeerMtu { value, how: PeerMtuHow::Mss, at_least: value >= interface_mtu })
+        Some(PeerMtu { value, how: PeerMtuHow::Mss, at_least: halved || value >= interface_mtu })
     }
 }
 
@@ -114,6 +117,25 @@ impl Connect {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+
+    #[test]
+    fn half_of_a_small_window_is_not_the_far_ends_mtu() {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        // The window that the listener offers follows its receive buffer.
+        listener.set_recv_buffer_size(8192).expect("a size that every kernel allows");
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+        listener.listen(4).expect("listening");
+        let target = listener.local_addr().ok().and_then(|address| address.as_socket()).expect("bound");
+        let mut connect = Connect::new(target, 0, None, Some(target.port()));
+        let mut now = Duration::ZERO;
+        let peer = loop {
+            match connect.poll(now, 65_535) {
+                State::Done(peer) => break peer.expect("it is open"),
+                State::Waiting => now += Duration::from_millis(1),
+            }
+        };
+        assert!(peer.value < 65_535 && peer.at_least, "{peer:?}");
+    }
 
     #[test]
     fn an_open_port_on_loopback_tells_its_mss() {

@@ -96,6 +96,14 @@ impl Watch {
         }
     }
 
+    /// Stops listening. Closing such a socket waits until every processor has let go of it, some milliseconds; nobody else need wait.
+    pub(super) fn retire(&mut self) {
+        if let Some(socket) = self.arp.take() {
+            // Without a thread to spare it is closed here.
+            drop(std::thread::Builder::new().spawn(move || drop(socket)));
+        }
+    }
+
     /// Who answered for `target`; `None` where nobody was asked.
     pub(super) fn responders(&self, target: IpAddr) -> Option<Vec<String>> {
         let seen = self.seen.get(&target)?;

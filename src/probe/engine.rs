@@ -32,6 +32,8 @@ const MAX_WATCHED: usize = 256;
 const MAX_SAMPLED: usize = 64;
 /// Probes of a clean path: at 5 % loss each way the odds that one or none of them is lost are 1 in 400.
 const LOSS_SAMPLE: u32 = 80;
+/// How long a second machine has to answer for an address.
+const PATIENCE: Duration = Duration::from_millis(5);
 /// One packet as a socket delivers it, 65,535 bytes and a header.
 const SLOT: usize = 66_000;
 const BATCH: usize = 64;
@@ -67,12 +69,13 @@ struct Slot {
     timer: Option<Duration>,
     queued: bool,
     cost: u64,
-    watched_at: Option<Duration>,
     resolved: bool,
     window: (Duration, u32, u32),
     tcp_sent: Vec<(u16, u32, u32)>,
     next_hop: Option<u32>,
     done: Option<Box<Path>>,
+    /// Counted as finished; a late answer or timer must not count it again.
+    finished: bool,
 }
 
 struct Outbox {
@@ -88,6 +91,8 @@ struct Engine<'a> {
     slots: Vec<Slot>,
     by_address: HashMap<IpAddr, Vec<u32>>,
     next: usize,
+    /// When the last question left that asks who answers for an address.
+    last_watched: Option<Duration>,
     /// Interfaces on which one byte more than their MTU was tried.
     tried_above: BTreeSet<u32>,
     active: usize,
@@ -146,6 +151,7 @@ impl<'a> Engine<'a> {
             slots,
             by_address,
             next: 0,
+            last_watched: None,
             tried_above: BTreeSet::new(),
             active: 0,
             unresolved: 0,
@@ -189,6 +195,9 @@ impl<'a> Engine<'a> {
             let fired = self.fire_timers();
             self.poll_connects();
             self.tell();
+            if self.next == self.targets.len() && self.heard_enough().is_some_and(|until| self.now() >= until) {
+                self.watch.retire();
+            }
             if !(sent || received || fired) && self.finished < self.targets.len() {
                 self.sleep();
             }
@@ -241,7 +250,8 @@ impl<'a> Engine<'a> {
                 ceilings: self.options.ceilings.clone(),
                 methods,
                 gateway: target.asked == Asked::Gateway,
-                sample: if self.targets.len() <= MAX_SAMPLED { LOSS_SAMPLE } else { 0 },
+                // Marked packets are kept few.
+                sample: if self.targets.len() <= MAX_SAMPLED && target.dscp == 0 { LOSS_SAMPLE } else { 0 },
                 ladder_only: self.options.ladder_only,
                 seed: self.codec.seed(path) ^ u64::from(slot.tries),
             };
@@ -270,7 +280,7 @@ impl<'a> Engine<'a> {
             _ => false,
         };
         if asked {
-            self.slots[index].watched_at = Some(now);
+            self.last_watched = Some(now);
         }
     }
 
@@ -454,6 +464,9 @@ impl<'a> Engine<'a> {
         let target = &self.targets[index];
         self.pacer.forget(path);
         let slot = &mut self.slots[index];
+        if std::mem::replace(&mut slot.finished, true) {
+            return;
+        }
         let family = &mut self.families[usize::from(target.address.is_ipv6())];
         family.outstanding = family.outstanding.saturating_sub(slot.cost);
         slot.cost = 0;
@@ -548,15 +561,19 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Waits for a second machine that may answer for an address, as long as one answer took and a little.
+    /// Until when a second machine may answer for an address; `None` where nobody was asked.
+    fn heard_enough(&self) -> Option<Duration> {
+        self.last_watched.map(|last| last + PATIENCE)
+    }
+
+    /// Waits for a second machine that may answer for an address.
     fn listen_on(&mut self) {
-        let patience = Duration::from_millis(5);
-        let Some(last) = self.slots.iter().filter_map(|slot| slot.watched_at).max() else { return };
-        let until = last + patience;
+        let Some(until) = self.heard_enough() else { return };
         loop {
             self.receive();
             let now = self.now();
             if now >= until || signal::caught().is_some() {
+                self.watch.retire();
                 return;
             }
             self.wait(until.saturating_sub(now));

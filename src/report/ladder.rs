@@ -59,7 +59,8 @@ fn select(path: &Path, expected: Option<u32>, all: bool) -> Vec<&Rung> {
     }
     // That a host refuses what is above its own setting is news only where it is the limit.
     rungs.retain(|rung| rung.outcome != RungOutcome::Local || path.limit.kind == LimitKind::Local || Some(rung.mtu) == expected);
-    if rungs.len() <= SHORT {
+    let clean = |rung: &Rung| rung.outcome == RungOutcome::Passed && rung.replied == rung.sent;
+    if rungs.len() <= SHORT && !rungs.iter().copied().all(clean) {
         return rungs;
     }
     let above = rungs.iter().find(|rung| path.path_mtu.is_some_and(|mtu| rung.mtu > mtu)).map(|rung| rung.mtu);
@@ -188,7 +189,9 @@ impl<W: Write> Live<W> {
         } else if !self.told.is_empty() {
             writeln!(self.out)?;
         }
-        self.out.write_all(render(path, expected, &self.view).as_bytes())?;
+        // The ladder is all that was asked for, so every size of it is shown.
+        let view = View { verbose: self.view.verbose.max(1), ..self.view };
+        self.out.write_all(render(path, expected, &view).as_bytes())?;
         self.out.flush()
     }
 
@@ -322,7 +325,8 @@ pub(super) fn lost(path: &Path) -> Option<String> {
 /// Microseconds as milliseconds with as many digits as mean something.
 pub(super) fn millis(us: u32) -> String {
     match us {
-        0..10_000 => format!("{}.{:02} ms", us / 1000, us % 1000 / 10),
+        0..10 => "under 0.01 ms".to_owned(),
+        10..10_000 => format!("{}.{:02} ms", us / 1000, us % 1000 / 10),
         10_000..100_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
         _ => format!("{} ms", us / 1000),
     }

@@ -155,6 +155,7 @@ pub(super) struct Grid<'v> {
     view: &'v View,
     table: Table,
     result: &'static str,
+    result_index: usize,
     rows: Vec<(Tone, bool)>,
 }
 
@@ -168,7 +169,22 @@ impl<'v> Grid<'v> {
         if let Some(column) = table.column_mut(result) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
-        Self { view, table, result: heads[result], rows: Vec::new() }
+        Self { view, table, result: heads[result], result_index: result, rows: Vec::new() }
+    }
+
+    /// What stands before and in the column of results is broken only where it leaves too little for the rest.
+    fn keep_names_whole(&mut self) {
+        const REST: usize = 28;
+        let widths = self.table.column_max_content_widths();
+        let names = widths.get(..=self.result_index).unwrap_or_default();
+        let taken: usize = names.iter().map(|width| usize::from(*width) + 2).sum();
+        if taken + REST <= self.view.width {
+            for index in 0..names.len() {
+                if let Some(column) = self.table.column_mut(index) {
+                    column.set_constraint(ColumnConstraint::ContentWidth);
+                }
+            }
+        }
     }
 
     /// Adds a row; `dim` takes the colour from all of it.
@@ -181,7 +197,8 @@ impl<'v> Grid<'v> {
         self.rows.push((tone, dim));
     }
 
-    pub(super) fn write(self, page: &mut Page<'_>) {
+    pub(super) fn write(mut self, page: &mut Page<'_>) {
+        self.keep_names_whole();
         let mut lines = self.table.lines();
         let Some(head) = lines.next() else { return };
         let at = head.find(self.result).unwrap_or(0);
@@ -240,7 +257,7 @@ fn diagnoses(page: &mut Page<'_>, report: &Report, many: bool, view: &View) {
     let most = if many { listing_cap(view, DETAILS) } else { usize::MAX };
     for (diagnosis, others) in groups.iter().take(most) {
         page.blank();
-        one_diagnosis(page, diagnosis, view);
+        one_diagnosis(page, diagnosis, &report.findings, view);
         let named = listing_cap(view, NAMED);
         let mut same: Vec<String> = others.iter().take(named).map(|other| sentence(&other.summary, view)).collect();
         if others.len() > named {
@@ -254,7 +271,7 @@ fn diagnoses(page: &mut Page<'_>, report: &Report, many: bool, view: &View) {
     }
 }
 
-fn one_diagnosis(page: &mut Page<'_>, diagnosis: &Diagnosis, view: &View) {
+fn one_diagnosis(page: &mut Page<'_>, diagnosis: &Diagnosis, findings: &[Finding], view: &View) {
     let sure = match diagnosis.confidence {
         Confidence::Certain => "certain",
         Confidence::Likely => "likely",
@@ -264,6 +281,12 @@ fn one_diagnosis(page: &mut Page<'_>, diagnosis: &Diagnosis, view: &View) {
     page.flow(0, 2, &[(head.into(), Tone::Strong), plain(format!("  {}", sentence(&diagnosis.summary, view)))]);
     for detail in &diagnosis.details {
         page.flow(2, 4, &[plain(sentence(detail, view))]);
+    }
+    if view.verbose > 0
+        && let Some(finding) = diagnosis.explains.first().and_then(|index| findings.get(*index))
+    {
+        let sources: Vec<String> = finding.sources.iter().map(|source| sentence(source, view)).collect();
+        labelled(page, "From", "", &sources, false);
     }
     labelled(page, "Prove it", "", &diagnosis.proof, true);
     remedies(page, &diagnosis.remedies);

@@ -374,6 +374,8 @@ pub struct TcpInfo {
     pub timestamps: bool,
     /// The path MTU that this host's kernel goes by (`tcpi_pmtu`), bytes.
     pub path_mtu: u32,
+    /// The window that the peer offers (`tcpi_snd_wnd`, Linux 5.4), bytes; 0 where the kernel does not say.
+    pub peer_window: u32,
 }
 
 /// Reads `TCP_INFO`.
@@ -382,8 +384,8 @@ pub struct TcpInfo {
 /// The system's error.
 pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     // struct tcp_info (include/uapi/linux/tcp.h): eight bytes, the options being the sixth, then 32-bit words, tcpi_pmtu being
-    // the fourteenth.
-    let mut info = [0_u8; 64];
+    // the fourteenth; tcpi_snd_wnd is at 228. An older kernel fills less of it.
+    let mut info = [0_u8; 232];
     let mut len = libc::socklen_t::try_from(info.len()).unwrap_or(0);
     // SAFETY: the kernel writes at most `len` bytes.
     let done =
@@ -391,7 +393,8 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     if done != 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(TcpInfo { timestamps: info[5] & 1 != 0, path_mtu: u32::from_ne_bytes([info[60], info[61], info[62], info[63]]) })
+    let word = |at: usize| u32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
+    Ok(TcpInfo { timestamps: info[5] & 1 != 0, path_mtu: word(60), peer_window: word(228) })
 }
 
 /// One instruction of classic BPF: code, jump if true, jump if false, constant.

@@ -129,7 +129,10 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         )];
     }
     if let Some(policer) = &path.policer {
-        finding.notes.push(format!("the target limits its answers to about {} a second", policer.per_second));
+        finding.notes.push(format!(
+            "the target or a box before it limits answers: fast probes are lost, and at {} a second they come",
+            policer.per_second
+        ));
     }
     if path.void_rounds > 0 {
         finding.notes.push(format!("{} rounds not counted: this host's receive buffer overflowed", path.void_rounds));

@@ -177,7 +177,7 @@ fn why_undecided(path: &Path) -> String {
     match path.limit.kind {
         LimitKind::Loss => format!("{at}too much is lost to say ({} of {} answered)", path.sample.replied, path.sample.sent),
         LimitKind::Policed => match path.policer {
-            Some(policer) => format!("{at}the target answers only about {} probes a second, too few to say", policer.per_second),
+            Some(policer) => format!("{at}answers are limited, and even at {} a second too few came to say", policer.per_second),
             None => format!("{at}answers are limited per second, too few to say"),
         },
         LimitKind::Filtered if path.path_mtu.is_some() => {
@@ -221,7 +221,7 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         return finding;
     }
     finding.observed = path.path_mtu.map(Quantity::bytes);
-    finding.expected = expectation(case, path);
+    finding.expected = expectation(case, path, measured);
     finding.notes = notes(case, path, &ruling, outcome);
     if outcome != Outcome::Pass {
         finding.sources = sources(path);
@@ -233,14 +233,19 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
     finding
 }
 
-/// `9600 (MTU of eth0)`.
-fn expectation(case: &Case<'_>, path: &Path) -> Option<Box<Quantity>> {
-    if let Some(expected) = facts::expected_mtu(case, path) {
-        return Some(Quantity::bytes(expected));
-    }
-    let sends = sends(case, path)?;
+/// `9600 (MTU of eth0)`, `9000`; `9600 (MTU of eth0), 9000 met` where what this host sends is lost although the expectation is met.
+fn expectation(case: &Case<'_>, path: &Path, measured: u32) -> Option<Box<Quantity>> {
+    let expected = facts::expected_mtu(case, path);
+    let sends = sends(case, path);
+    let lost = sends.is_some_and(|sends| measured < sends) && path.limit.kind == LimitKind::Silent;
+    let met = match expected {
+        Some(expected) if measured >= expected && lost => format!(", {expected} met"),
+        Some(expected) => return Some(Quantity::bytes(expected)),
+        None => String::new(),
+    };
+    let sends = sends?;
     let of = facts::egress_name(path).map(|name| format!(" (MTU of {name})")).unwrap_or_default();
-    Some(Quantity::bytes(sends).shown_as(format!("{sends}{of}")))
+    Some(Quantity::bytes(sends).shown_as(format!("{sends}{of}{met}")))
 }
 
 fn local_summary(path: &Path, measured: u32) -> String {
@@ -277,6 +282,7 @@ fn notes(case: &Case<'_>, path: &Path, ruling: &Ruling, outcome: Outcome) -> Vec
     for lie in path.too_big.iter().filter(|message| !message.believed) {
         notes.push(format!("{} sent a too-big message naming {}, which was not believed", lie.from, lie.mtu));
     }
+    notes.shrink_to_fit();
     notes
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Case;
 use crate::check::{Check, Meta, check};
-use crate::evidence::{Asked, LimitKind, Path};
+use crate::evidence::{Asked, LimitKind, Method, Path};
 use crate::facts;
 use crate::report::{Finding, Outcome, Quantity};
 use alloc::borrow::ToOwned;
@@ -39,7 +39,7 @@ check! {
     /// ```text
     /// FAIL path-reach node1->node2
     ///   192.0.2.2 does not answer ARP on eth0
-    ///   measured: no answer
+    ///   measured: no ARP answer
     ///   expected: an answer
     /// ```
     pub(crate) struct PathReach = { id: "path-reach", summary: "whether the target answers, and one machine only" }
@@ -51,7 +51,13 @@ impl Check for PathReach {
     }
 
     fn judge(&self, case: &Case<'_>) -> Vec<Finding> {
-        case.evidence.paths.iter().map(|path| facts::eased(path, finding(case, path))).collect()
+        let silent = |path: &Path| path.asked == Asked::Gateway && !facts::answered(path);
+        let judged = |path: &Path| match finding(case, path) {
+            // A gateway that nobody named may be silent in every way.
+            finding if silent(path) && finding.outcome == Outcome::Fail => Finding { outcome: Outcome::Unknown, ..finding },
+            finding => finding,
+        };
+        case.evidence.paths.iter().map(|path| facts::eased(path, judged(path))).collect()
     }
 }
 
@@ -136,7 +142,9 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
     }
     let resolved = path.neighbour_lladdr.is_some();
     match path.neighbour_state.as_deref() {
-        Some("failed" | "incomplete") if !resolved => return (Outcome::Fail, Reason::Unresolved),
+        Some("failed") if !resolved => return (Outcome::Fail, Reason::Unresolved),
+        // A deadline may have come while the kernel was still asking.
+        Some("incomplete") if !resolved && path.incomplete.is_none() => return (Outcome::Fail, Reason::Unresolved),
         _ if facts::send_failed(path, "EHOSTUNREACH") => return (Outcome::Fail, Reason::Unresolved),
         _ => {}
     }
@@ -153,6 +161,12 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
     (Outcome::Unknown, if filters { Reason::Filters } else { Reason::Silent })
 }
 
+/// The right without which this host sends no echo, where that is what is missing.
+pub(crate) fn echo_right<'a>(case: &Case<'a>, path: &Path) -> Option<&'a str> {
+    let host = facts::host(case, &path.from).filter(|_| path.method.is_some_and(|method| method != Method::Icmp))?;
+    host.gaps.iter().find(|gap| gap.what == "paths.icmp")?.right.as_deref()
+}
+
 /// Why nothing was sent, from the sending host's gaps.
 fn not_sent(case: &Case<'_>, path: &Path) -> String {
     let gaps = facts::host(case, &path.from).map(|host| host.gaps.as_slice()).unwrap_or_default();
@@ -160,7 +174,10 @@ fn not_sent(case: &Case<'_>, path: &Path) -> String {
     match gaps.iter().find(|gap| about(&gap.what)) {
         Some(gap) => {
             let right = gap.right.as_deref().map(|right| format!(", needs {right}")).unwrap_or_default();
-            format!("{}{right}", gap.detail)
+            match gap.what.strip_prefix("paths.") {
+                Some(method) => format!("no {} socket: {}{right}", method.to_ascii_uppercase(), gap.detail),
+                None => format!("{}{right}", gap.detail),
+            }
         }
         None => "nothing was sent".to_owned(),
     }
@@ -232,16 +249,28 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         Reason::Silent => format!("no answer from {target}, and nobody says why"),
     };
     let mut finding = facts::of_path(path, id, outcome, summary);
-    finding.observed = Some(Quantity::text("no answer"));
-    finding.expected = Some(Quantity::text("an answer"));
+    let (observed, expected) = measured(&reason, path);
+    finding.observed = Some(Quantity::text(observed));
+    finding.expected = Some(Quantity::text(expected));
     finding.causes = causes(&reason);
     finding.remedies = remedies(&reason, path, &target, &interface);
     finding.sources = sources(path);
-    if let Reason::TwoOwners(owners) = &reason {
-        finding.observed = Some(Quantity::text(format!("{} link-layer addresses", owners.len())));
-        finding.expected = Some(Quantity::text("one"));
-    }
     finding
+}
+
+/// What was found, and what was expected instead.
+fn measured(reason: &Reason, path: &Path) -> (String, &'static str) {
+    match reason {
+        Reason::Answers => ("answers".to_owned(), "an answer"),
+        Reason::Name => ("no address".to_owned(), "an address"),
+        Reason::NoRoute => ("no route".to_owned(), "a route"),
+        Reason::Down(_) => ("interface down".to_owned(), "an answer"),
+        Reason::TwoOwners(owners) => (format!("{} link-layer addresses", owners.len()), "one"),
+        Reason::Unresolved => (format!("no {} answer", if path.family == 6 { "ND" } else { "ARP" }), "an answer"),
+        Reason::NotTried(_) if path.probes_sent == 0 => ("not tried".to_owned(), "an answer"),
+        Reason::LocalFilter => ("not sent".to_owned(), "an answer"),
+        Reason::Told(_) | Reason::Filters | Reason::Silent | Reason::NotTried(_) => ("no answer".to_owned(), "an answer"),
+    }
 }
 
 fn no_route(path: &Path, target: &str) -> String {

@@ -86,7 +86,10 @@ fn finding(case: &Case<'_>, path: &Path) -> Finding {
         Some(back) => {
             facts::of_path(path, id, Outcome::Skip, format!("answers up to {back} come back; larger ones cannot be told"))
         }
-        None => skip("no large answer came back that could show it"),
+        None => {
+            let right = path_reach::echo_right(case, path).map(|right| format!("; echo needs {right}")).unwrap_or_default();
+            facts::of_path(path, id, Outcome::Skip, format!("no large answer came back that could show it{right}"))
+        }
     }
 }
 

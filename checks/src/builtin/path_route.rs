@@ -223,16 +223,18 @@ fn causes(case: &Case<'_>, path: &Path, route: &RouteUsed) -> Vec<String> {
 
 fn remedies(case: &Case<'_>, path: &Path, route: &RouteUsed) -> Vec<String> {
     if facts::is_self(path) {
-        return alloc::vec![format!("name the other host: {} belongs to {}", path.to, path.from)];
+        let what = path.address.map_or_else(|| path.to.clone(), |address| format!("{address}"));
+        return alloc::vec![format!("name the other host: {what} is an address of {}", path.from)];
     }
     let target = path.address.map_or_else(|| path.to.clone(), |address| format!("{address}"));
     let planned = facts::network(case, path).and_then(|(_, network)| network.interface.clone());
-    let wanted = planned.or_else(|| unused(case, path, route).map(|(link, _)| link.ifname.clone()));
     let look = format!("ip route get {target}; ip rule; ip route show table all   show why");
-    match wanted {
-        Some(wanted) => {
-            alloc::vec![format!("give {wanted} its address in the network and set it up: ip address show dev {wanted}"), look]
-        }
-        None => alloc::vec![look],
-    }
+    let first = match planned {
+        Some(planned) => Some(format!("give {planned} its address in the network and set it up:   ip address show dev {planned}")),
+        None => unused(case, path, route).map(|(link, _)| match facts::down(link) {
+            Some(_) => format!("ip link set dev {} up", link.ifname),
+            None => format!("remove the route or rule that sends {target} out of {}", route.dev.as_deref().unwrap_or("there")),
+        }),
+    };
+    first.into_iter().chain([look]).collect()
 }

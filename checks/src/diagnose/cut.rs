@@ -189,18 +189,39 @@ fn far_end<'a>(case: Case<'a>, path: &'a Path, measured: u32) -> Lead<'a> {
 }
 
 /// Larger packets vanish, and the far end's own MTU does not explain it or is not known.
+/// Whether the far end's own run, which is in the same evidence, found the same cut on its way here: then it is one cause.
+fn seen_from_both(case: &Case<'_>, path: &Path, measured: u32) -> bool {
+    let far = |path: &Path| facts::peer_link(case, path).map(|(host, _)| host.name.as_str());
+    case.evidence.hosts.len() > 1
+        && far(path).is_some_and(|peer| {
+            case.evidence.paths.iter().any(|other| {
+                other.from == peer
+                    && other.family == path.family
+                    && other.path_mtu == Some(measured)
+                    && other.limit.kind == LimitKind::Silent
+                    && far(other) == Some(path.from.as_str())
+            })
+        })
+}
+
 fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) -> Lead<'a> {
     let sends = path_mtu::sends(&case, path).unwrap_or(measured);
     let on_link = facts::on_link(&case, path);
     let larger = facts::peer(&case, path).filter(|peer| peer.mtu > measured);
-    let key = format!("silent|{}|{measured}|{on_link}|{}", sender(path), larger.is_some());
+    let pair = seen_from_both(&case, path, measured);
+    let key = if pair {
+        let ends = [Some(path.from.as_str()), facts::peer_link(&case, path).map(|(host, _)| host.name.as_str())];
+        format!("silent-pair|{:?}|{:?}|{measured}|{}", ends.iter().min(), ends.iter().max(), path.family)
+    } else {
+        format!("silent|{}|{measured}|{on_link}|{}", sender(path), larger.is_some())
+    };
     Lead::new(key, move |targets| {
         let what = if sends <= LARGEST_ETHERNET && on_link {
             format!("drops frames above {} bytes and says nothing", frame(measured))
         } else {
             format!("drops packets above {measured} bytes and says nothing")
         };
-        let (from, to) = (&path.from, targets.names());
+        let (from, to) = (&path.from, if pair { path.to.clone() } else { targets.names() });
         let kind = if on_link { CulpritKind::Switch } else { CulpritKind::Router };
         let between = format!("between {from} and {to}");
         let something = format!("omething between {from} and {to} {what}.");
@@ -219,7 +240,7 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
             }
             Some(peer) if peer.reaches(sends) => (kind, between, format!("S{something}"), Confidence::Likely),
             Some(_) => (kind, between, format!("S{something}"), Confidence::Possible),
-            None if targets.count() > 1 => {
+            None if targets.count() > 1 && !pair => {
                 let summary = format!("S{something} Or each of them is set to {measured}.");
                 (kind, between, summary, Confidence::Possible)
             }
@@ -231,6 +252,9 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
             ),
         };
         let mut details = Vec::new();
+        if pair {
+            details.push(format!("{from} and {to} both see it, each from its own end"));
+        }
         if !confirmed {
             details.push("only echo saw it: a firewall that limits ICMP looks the same".to_owned());
         }

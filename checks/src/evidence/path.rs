@@ -371,7 +371,7 @@ pub struct TooBig {
 /// A limit on answers per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Policer {
-    /// About how many probes a second were answered while they were sent faster.
+    /// Probes a second at which answers came although faster ones were lost.
     pub per_second: u32,
 }
 
@@ -396,7 +396,7 @@ impl Path {
             path_mtu: None,
             reverse_mtu: None,
             peer_mtu: None,
-            limit: Limit { kind: LimitKind::Unknown, direction: None, router: None, reported_mtu: None },
+            limit: Limit { kind: LimitKind::Unreachable, direction: None, router: None, reported_mtu: None },
             loss: None,
             rtt_us: None,
             probes_sent: 0,

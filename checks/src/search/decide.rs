@@ -24,6 +24,7 @@ const SYN_GAP: Duration = Duration::from_millis(20);
 const ROUTER_GAP: Duration = Duration::from_millis(520);
 /// Linux sends one ICMP error a second to one peer, after a burst of six (`net.ipv4.icmp_ratelimit`, `XRLIM_BURST_FACTOR`).
 const UDP_BURST: u32 = 6_000;
+const ERROR_GAP: Duration = Duration::from_millis(1_100);
 
 impl Search {
     /// Gives up what is due, and decides the next step when nothing is left in flight.
@@ -416,16 +417,16 @@ impl Search {
         }
     }
 
-    /// While the proof runs, and nothing was lost: three pairs by UDP, and the far end's own MTU.
+    /// While the proof runs, and nothing was lost: N and N + 1 by UDP, and the far end's own MTU.
     fn ask_second_method(&mut self, at: Duration, low: u32) {
         if self.config.ladder_only || self.config.gateway || self.confirm_for == low || self.ladder().loss().1 > 0 {
             return;
         }
         self.confirm_for = low;
         if self.config.methods.udp {
-            for _ in 0..3 {
-                self.enqueue(at, low, Carrier::Udp, Role::Confirm);
-                self.enqueue(at, low + 1, Carrier::Udp, Role::Confirm);
+            // What vanishes costs the far end nothing; what arrives costs one of the few errors that it sends a second.
+            for size in [low + 1, low, low + 1, low + 1] {
+                self.enqueue(at, size, Carrier::Udp, Role::Confirm);
             }
         }
         if self.config.methods.connect && !self.connect_asked && self.peer_mtu.is_none() {
@@ -524,11 +525,19 @@ impl Search {
         }
         if self.config.methods.tcp && self.udp.low < low && self.tcp.get(low).sent == 0 && self.tcp_syns() + 6 <= MAX_SYNS {
             let mut at = now;
-            for _ in 0..3 {
-                for size in [low, low + 1] {
-                    self.enqueue(at, size, Carrier::Tcp, Role::Confirm);
-                    at += SYN_GAP;
-                }
+            // What should arrive comes last: its answer ends the wait for the others.
+            for size in [low + 1, low + 1, low] {
+                self.enqueue(at, size, Carrier::Tcp, Role::Confirm);
+                at += SYN_GAP;
+            }
+            return true;
+        }
+        let silent = self.udp.low < low && self.tcp.low < low;
+        if self.config.methods.udp && silent && self.udp_late < 2 {
+            // The far end may have spent its errors on somebody else, or on the run before this one.
+            self.udp_late += 1;
+            for size in [low, low + 1] {
+                self.enqueue(now + ERROR_GAP, size, Carrier::Udp, Role::Confirm);
             }
             return true;
         }
@@ -574,7 +583,7 @@ impl Search {
             return false;
         }
         let (at_low, above) = (self.udp.get(low), self.udp.get(low + 1));
-        if at_low.sent < 3 || above.sent < 3 {
+        if at_low.sent == 0 || above.sent < 3 {
             return true;
         }
         let lossy = self.ladder().loss().1 > 0;

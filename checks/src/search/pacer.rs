@@ -205,7 +205,7 @@ mod tests {
     fn oversize_probes_share_a_next_hop() {
         let mut pacer = Pacer::new(PacerConfig::for_link(Some(100_000)));
         let oversize = |path| Request { size: 9_000, oversize: true, next_hop: Some(7), ..request(path) };
-        assert_eq!(admitted(&mut pacer, oversize(0), 50, Duration::from_secs(60)), 50);
+        assert_eq!(admitted(&mut pacer, oversize(0), 50, Duration::from_mins(1)), 50);
         assert!(matches!(pacer.admit(oversize(1), Duration::from_millis(15)), Admission::At(_)));
         assert_eq!(pacer.admit(request(1), Duration::from_millis(15)), Admission::Now);
     }

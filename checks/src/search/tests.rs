@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 /// A network between one host and one target.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of independent switches")]
 struct Net {
     rtt: Duration,
     /// Largest packet that arrives; larger ones vanish.
@@ -88,7 +89,7 @@ impl World {
         let Probe { seq, size, carrier } = probe;
         if let Some((rate, burst, kilobytes)) = self.net.policer {
             let cost = if kilobytes { u64::from(size) * 1_000 } else { 1_000_000 };
-            let gained = u64::try_from((now - self.bucket.1).as_micros()).unwrap() * rate;
+            let gained = u64::try_from(now.saturating_sub(self.bucket.1).as_micros()).unwrap() * rate;
             self.bucket = ((self.bucket.0 + gained).min(burst * 1_000_000), now);
             if self.bucket.0 < cost {
                 return;
@@ -119,7 +120,7 @@ impl World {
             Carrier::Udp if !self.net.udp => return,
             Carrier::Tcp if !self.net.tcp => return,
             Carrier::Udp => {
-                let gained = u64::try_from((now - self.udp_bucket.1).as_micros()).unwrap();
+                let gained = u64::try_from(now.saturating_sub(self.udp_bucket.1).as_micros()).unwrap();
                 self.udp_bucket = ((self.udp_bucket.0 + gained).min(6_000_000), now);
                 if self.udp_bucket.0 < 1_000_000 {
                     return;
@@ -258,6 +259,15 @@ fn a_clean_path_is_sampled_for_loss() {
 }
 
 #[test]
+fn a_gateway_that_only_udp_could_ask_is_not_asked() {
+    let methods = Methods { icmp: false, udp: true, tcp: false, forward_icmp: false, fragments: false, connect: false };
+    for resolved in [false, true] {
+        let run = run(Net::clean(1500), Config { gateway: true, resolved, methods, ..config(1500, 1) });
+        assert_eq!((run.sent.len(), run.path.path_mtu), (0, None));
+    }
+}
+
+#[test]
 fn a_resolved_neighbour_saves_the_first_round_trip() {
     let run = run(Net::clean(1500), Config { resolved: true, ..config(1500, 1) });
     assert_eq!(run.echo_sizes(), [84, 1280, 1500, 84]);
@@ -358,8 +368,8 @@ fn a_router_that_has_just_spoken_to_somebody_else_is_asked_again() {
         if search.is_done() {
             break;
         }
-        let next = search.poll_timeout().into_iter().chain(pending.iter().map(|(at, ..)| *at)).min();
-        now = now.max(next.expect("something happens"));
+        let wake = search.poll_timeout().into_iter().chain(pending.iter().map(|(at, ..)| *at)).min();
+        now = now.max(wake.expect("something happens"));
         search.on_timeout(now);
     }
     search.conclude(&mut path);
@@ -450,6 +460,45 @@ fn without_echo_udp_measures() {
         (Some(9198), LimitKind::Silent, Some(Direction::Forward))
     );
     assert!(run.path.proof.is_some_and(|proof| proof.proven));
+}
+
+#[test]
+fn errors_spent_on_the_run_before_are_waited_for() {
+    // The far end may send no error for the first second.
+    let mut search = Search::new(Config { methods: Methods { tcp: false, ..config(9000, 1).methods }, ..config(9000, 1) });
+    let (mut now, mut path) = (Duration::ZERO, Path::new("a", "b", jiff::Timestamp::UNIX_EPOCH));
+    let mut pending: Vec<(Duration, u16)> = Vec::new();
+    while !search.is_done() {
+        while let Some(transmit) = search.poll_transmit(now) {
+            match transmit {
+                Transmit::Connect => search.on_peer_mtu(None),
+                Transmit::Probe(probe) if probe.size > 9000 => search.on_refused(probe.seq, None),
+                Transmit::Probe(probe) => {
+                    search.on_sent(probe.seq, now);
+                    let answers = match probe.carrier {
+                        Carrier::Echo => probe.size <= 4000,
+                        Carrier::Udp => now > Duration::from_secs(1),
+                        _ => false,
+                    };
+                    if answers {
+                        pending.push((now + Duration::from_micros(200), probe.seq));
+                    }
+                }
+            }
+        }
+        if let Some(index) = pending.iter().position(|(at, _)| *at <= now) {
+            search.on_reply(pending.remove(index).1, now, None, None);
+            continue;
+        }
+        if search.is_done() {
+            break;
+        }
+        let wake = search.poll_timeout().into_iter().chain(pending.iter().map(|(at, _)| *at)).min();
+        now = now.max(wake.expect("something happens"));
+        search.on_timeout(now);
+    }
+    search.conclude(&mut path);
+    assert_eq!((path.path_mtu, path.method), (Some(9000), Some(crate::evidence::Method::Udp)));
 }
 
 #[test]
@@ -555,10 +604,21 @@ proptest! {
     ) {
         let (duplicates, reorder, on_link, gateway, resolved) = flags;
         let net = Net {
-            rtt: Duration::from_micros(100 + seed % 50_000), forward, reverse, loss, policer, icmp_filter: filter, udp, tcp, peer,
-            router: router.then_some((named, Duration::from_millis(seed % 600))), duplicates, reorder, mss,
+            rtt: Duration::from_micros(100 + seed % 50_000),
+            forward,
+            reverse,
+            router: router.then_some((named, Duration::from_millis(seed % 600))),
+            loss,
+            policer,
+            icmp_filter: filter,
+            udp,
+            tcp,
+            peer,
+            duplicates,
+            reorder,
+            mss,
         };
-        let run = run(net, Config { on_link, gateway, resolved, ..config(interface, seed) });
+        let run = run(net, Config { on_link, resolved, gateway, ..config(interface, seed) });
         prop_assert!(run.sent.len() <= BUDGET as usize + 320, "{} probes", run.sent.len());
         if let Some(mtu) = run.path.path_mtu {
             prop_assert!(mtu <= forward.min(interface), "{} over {}", mtu, forward);

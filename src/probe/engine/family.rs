@@ -22,13 +22,14 @@ pub(super) fn open_family(v6: bool, targets: &[Target], options: &Options, codec
         return family;
     }
     let mut gap = |what: &str, error: &io::Error| {
+        let right = if what == "icmp" { "CAP_NET_RAW or net.ipv4.ping_group_range" } else { "CAP_NET_RAW" };
         let denied = matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES));
         gaps.push(Gap {
             what: format!("paths.{what}"),
             place: format!("socket({}, {what})", if v6 { "AF_INET6" } else { "AF_INET" }),
             reason: if denied { GapReason::NotPermitted } else { GapReason::Unsupported },
-            detail: error.to_string(),
-            right: denied.then(|| "CAP_NET_RAW".to_owned()),
+            detail: error.to_string().split(" (os error").next().unwrap_or_default().to_owned(),
+            right: denied.then(|| right.to_owned()),
         });
     };
     if options.icmp {
