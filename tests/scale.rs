@@ -1,4 +1,5 @@
 //! Many targets, many copies, a small receive buffer, and what a run may do to a network, seen from the far end.
+#![expect(clippy::print_stdout, reason = "the counts are shown")]
 
 use pathvet::lab::Lab;
 use pathvet::lab::network::{Filter, Hop, Network, Route, Rules};

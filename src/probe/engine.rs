@@ -63,8 +63,6 @@ struct Slot {
     since: Duration,
     /// Searches that were given up because the neighbour table was full.
     tries: u8,
-    /// The verdict is in. The search of a target that never answered is kept until the end.
-    over: bool,
     connect: Option<Box<Connect>>,
     timer: Option<Duration>,
     queued: bool,
@@ -407,7 +405,7 @@ impl<'a> Engine<'a> {
         let index = path as usize;
         let target = &self.targets[index];
         let slot = &mut self.slots[index];
-        let Some(search) = slot.search.as_ref().filter(|_| !slot.over) else { return };
+        let Some(search) = &slot.search else { return };
         let cost: u64 = search.awaited().map(truesize).sum();
         let family = &mut self.families[usize::from(target.address.is_ipv6())];
         family.outstanding = (family.outstanding + cost).saturating_sub(slot.cost);
@@ -447,14 +445,8 @@ impl<'a> Engine<'a> {
         let slot = &mut self.slots[index];
         let family = &mut self.families[usize::from(self.targets[index].address.is_ipv6())];
         family.outstanding = family.outstanding.saturating_sub(slot.cost);
-        *slot = Slot {
-            tries: slot.tries + 1,
-            queued: slot.queued,
-            window: slot.window,
-            watched_at: slot.watched_at,
-            next_hop: slot.next_hop,
-            ..Slot::default()
-        };
+        *slot =
+            Slot { tries: slot.tries + 1, queued: slot.queued, window: slot.window, next_hop: slot.next_hop, ..Slot::default() };
         self.active -= 1;
         self.again.push_back(index);
     }
@@ -471,7 +463,6 @@ impl<'a> Engine<'a> {
         family.outstanding = family.outstanding.saturating_sub(slot.cost);
         slot.cost = 0;
         slot.connect = None;
-        slot.over = true;
         let answered = slot.search.as_ref().is_some_and(|search| search.largest_answered() > 0);
         if answered && let Some(search) = slot.search.take() {
             let mut path = describe(target, slot.taken);

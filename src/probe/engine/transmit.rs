@@ -183,7 +183,7 @@ impl Engine<'_> {
 
 /// How long a run waits for room. A neighbour is held while it counts as reachable, up to 45 s (`neigh_rand_reach_time`); as long
 /// as it is, nothing makes room for others.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 fn no_room(address: IpAddr) -> String {
     let family = if address.is_ipv6() { 6 } else { 4 };
