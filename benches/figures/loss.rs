@@ -93,7 +93,7 @@ fn vet(name: &str, family: Family, truth: u32, seed: u64, runs: usize, counted: 
     let target = lab.target().expect("it has a target").to_string();
     for _ in 0..runs {
         let argv = [PATHVET, "check", "--format", "json", &target];
-        let run = command::run(lab.command(lab.first(), &argv).expect("the first host exists"), Duration::from_secs(120));
+        let run = command::run(lab.command(lab.first(), &argv).expect("the first host exists"), Duration::from_mins(2));
         let found = report(&run.stdout).and_then(|report| report.paths.into_iter().next()).map(|path| path.path);
         let mut counted = counted.lock().expect("no worker has failed");
         counted.walls.push(run.wall);

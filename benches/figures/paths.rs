@@ -37,10 +37,7 @@ pub(crate) fn measure(effort: Effort) {
     let mut factors = Vec::new();
     for (name, family, title, patient) in ROWS {
         let topology = Topology::find(name).expect("the topology exists");
-        let truth = match topology.scene(*family).expect.path_mtu {
-            Held::Is(size) => size,
-            _ => continue,
-        };
+        let Held::Is(truth) = topology.scene(*family).expect.path_mtu else { continue };
         let cap = match (effort.quick, patient) {
             (true, _) => Duration::from_secs(4),
             (false, true) => Duration::from_secs(100),

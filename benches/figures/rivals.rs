@@ -154,8 +154,8 @@ fn traceroute(place: &Place) -> Vec<String> {
 
 /// The last `F=1500`.
 fn read_traceroute(text: &str) -> Answer {
-    let sizes = text.split_whitespace().filter_map(|word| word.strip_prefix("F=")?.parse().ok());
-    sizes.last().map_or(Answer::None, Answer::Size)
+    let mut sizes = text.split_whitespace().filter_map(|word| word.strip_prefix("F=")?.parse().ok());
+    sizes.next_back().map_or(Answer::None, Answer::Size)
 }
 
 fn tracepath(place: &Place) -> Vec<String> {
