@@ -180,12 +180,14 @@ impl Engine<'_> {
 
 /// How long a run waits for room. A neighbour is held while it counts as reachable, up to 45 s (`neigh_rand_reach_time`); as long
 /// as it is, nothing makes room for others.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn no_room(address: IpAddr) -> String {
     let family = if address.is_ipv6() { 6 } else { 4 };
     let seconds = PATIENCE.as_secs();
-    format!("ENOBUFS: no room for {seconds} s, in the neighbour table (net.ipv{family}.neigh.default.gc_thresh3) or in the interface")
+    format!(
+        "ENOBUFS: no room for {seconds} s, in the neighbour table (net.ipv{family}.neigh.default.gc_thresh3) or in the interface"
+    )
 }
 
 fn is_full(error: &io::Error) -> bool {
