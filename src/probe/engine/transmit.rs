@@ -185,7 +185,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn no_room(address: IpAddr) -> String {
     let family = if address.is_ipv6() { 6 } else { 4 };
     let seconds = PATIENCE.as_secs();
-    format!("ENOBUFS: no room for {seconds} s, in the neighbour table (net.ipv{family}.neigh.default.gc_thresh3) or in the interface")
+    format!(
+        "ENOBUFS: no room for {seconds} s, in the neighbour table (net.ipv{family}.neigh.default.gc_thresh3) or in the interface"
+    )
 }
 
 fn is_full(error: &io::Error) -> bool {
