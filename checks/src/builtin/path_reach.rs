@@ -141,6 +141,11 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
         return (if filtered { Outcome::Unknown } else { Outcome::Fail }, Reason::Told(told.clone()));
     }
     let resolved = path.neighbour_lladdr.is_some();
+    if facts::send_failed(path, "ENOBUFS") {
+        // Nobody was asked who has the address, or nothing could leave.
+        let why = path.send_error.as_deref().unwrap_or_default();
+        return (Outcome::Unknown, Reason::NotTried(format!("sending failed with {why}")));
+    }
     match path.neighbour_state.as_deref() {
         Some("failed") if !resolved => return (Outcome::Fail, Reason::Unresolved),
         // A deadline may have come while the kernel was still asking.

@@ -5,7 +5,7 @@ use super::wanted::{Wanted, unprobed};
 use crate::catalogue;
 use crate::cli::args::{Rate, SourceArg};
 use crate::cli::request::Probing;
-use crate::collect::{self, RouteQuery, Routing, apply_counters, sample_counters};
+use crate::collect::{self, Overflows, RouteQuery, Routing, apply_counters, overflows, sample_counters};
 use crate::probe::{self, Observer, Options, Target};
 use pathvet_checks::evidence::{Evidence, Gap, GapReason, Host, Method, Path, RouteUsed, SCHEMA};
 use pathvet_checks::expect::Expect;
@@ -53,6 +53,7 @@ impl Sources<'_> {
         let watched: Vec<u32> = watched.into_iter().collect();
         let (before, more) = sample_counters(self.host, &watched);
         gaps.extend(more);
+        let full_before = overflows(self.host);
         let clock = Instant::now();
         // Probing resolves neighbours: the table as it is afterwards is the one that says something.
         let table = RefCell::new(None);
@@ -65,6 +66,11 @@ impl Sources<'_> {
             Ok(outcome) => {
                 gaps.extend(outcome.gaps);
                 paths.extend(orders.into_iter().zip(outcome.paths));
+                if let (Some(before), Some(after)) = (full_before, overflows(self.host)) {
+                    for (_, path) in &mut paths {
+                        excuse(path, before, after);
+                    }
+                }
             }
             Err(error) => {
                 let why = format!("no probe could be sent: {error}");
@@ -150,6 +156,16 @@ impl Sources<'_> {
             }
         }
         sorted
+    }
+}
+
+/// Where the neighbour table was full while the run went on, a next hop that was not resolved may never have been asked for.
+fn excuse(path: &mut Path, before: Overflows, after: Overflows) {
+    let (full, family) = if path.family == 6 { (after.v6 > before.v6, 6) } else { (after.v4 > before.v4, 4) };
+    let resolved = path.neighbour_lladdr.is_some() || path.path_mtu.is_some();
+    if full && !resolved && path.send_error.is_none() {
+        let why = format!("ENOBUFS: the neighbour table was full (net.ipv{family}.neigh.default.gc_thresh3)");
+        path.send_error = Some(why);
     }
 }
 

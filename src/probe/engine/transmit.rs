@@ -51,12 +51,14 @@ impl Engine<'_> {
         let mut rest: &[(u32, Probe, Built)] = &entries;
         let mut retried = false;
         while !rest.is_empty() {
+            // Where the far end is on this machine its answers are there before the call returns.
+            let before = self.now();
             let result = self.send_entries(key, rest);
             let now = self.now();
             match result {
                 Ok(count) => {
                     for (path, probe, _) in &rest[..count.min(rest.len())] {
-                        self.note_sent(*path, *probe, now);
+                        self.note_sent(*path, *probe, before);
                     }
                     rest = rest.get(count.max(1)..).unwrap_or(&[]);
                     retried = false;
