@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const MAX_ACTIVE: usize = 1_024;
 /// Of these, at most so many whose neighbour is not resolved: the kernel's table has room for 1,024 (`gc_thresh3`).
 const MAX_UNRESOLVED: usize = 128;
+/// How often a target is tried again because the neighbour table was full.
+const MAX_TRIES: u8 = 4;
 /// More on-link targets than this are not asked who answers for them.
 const MAX_WATCHED: usize = 256;
 /// Paths of a run that are sampled for loss; a larger run sees loss only in what its searches send.
@@ -57,6 +59,10 @@ pub fn run(
 struct Slot {
     search: Option<Box<Search>>,
     taken: Option<Timestamp>,
+    /// Start of its search.
+    since: Duration,
+    /// Searches that were given up because the neighbour table was full.
+    tries: u8,
     connect: Option<Box<Connect>>,
     timer: Option<Duration>,
     queued: bool,
@@ -99,6 +105,10 @@ struct Engine<'a> {
     peak: (Duration, u32, u32),
     /// Since when the kernel has had no room for any probe.
     full_since: Option<Duration>,
+    /// When it last had none for a neighbour.
+    full_at: Option<Duration>,
+    /// Targets that are tried once more.
+    again: VecDeque<usize>,
     watch: Watch,
     buffers: sys::socket::Buffers,
     gaps: Vec<Gap>,
@@ -152,6 +162,8 @@ impl<'a> Engine<'a> {
             sent: 0,
             peak: (Duration::ZERO, 0, 0),
             full_since: None,
+            full_at: None,
+            again: VecDeque::new(),
             watch,
             buffers: sys::socket::Buffers::new(if large { BATCH } else { 32 }, SLOT),
             gaps,
@@ -194,9 +206,15 @@ impl<'a> Engine<'a> {
 
     /// Starts searches until enough are running.
     fn activate(&mut self, now: Duration) {
-        while self.next < self.targets.len() && self.active < MAX_ACTIVE && self.unresolved < MAX_UNRESOLVED {
-            let index = self.next;
-            self.next += 1;
+        while self.active < MAX_ACTIVE && self.unresolved < MAX_UNRESOLVED {
+            let index = if self.next < self.targets.len() {
+                self.next += 1;
+                self.next - 1
+            } else if let Some(index) = self.again.pop_front() {
+                index
+            } else {
+                break;
+            };
             let target = &self.targets[index];
             let path = u32::try_from(index).unwrap_or(u32::MAX);
             let family = &self.families[usize::from(target.address.is_ipv6())];
@@ -212,6 +230,7 @@ impl<'a> Engine<'a> {
             };
             let slot = &mut self.slots[index];
             slot.taken = Some(wall_clock());
+            slot.since = now;
             let routable = !matches!(target.route.kind.as_str(), "none" | "unreachable" | "prohibit" | "blackhole" | "throw");
             if !routable || !(methods.icmp || methods.udp || methods.tcp) {
                 self.finished += 1;
@@ -232,7 +251,7 @@ impl<'a> Engine<'a> {
                 // Marked packets are kept few.
                 sample: if self.targets.len() <= MAX_SAMPLED && target.dscp == 0 { LOSS_SAMPLE } else { 0 },
                 ladder_only: self.options.ladder_only,
-                seed: self.codec.seed(path),
+                seed: self.codec.seed(path) ^ u64::from(slot.tries),
             };
             slot.search = Some(Box::new(Search::new(config)));
             self.active += 1;
@@ -400,11 +419,36 @@ impl<'a> Engine<'a> {
             self.slots[index].resolved = true;
             self.unresolved -= 1;
         }
-        if done {
-            self.finish(path);
-        } else {
+        if !done {
             self.refresh_timer(path);
+        } else if self.is_doubtful(index) {
+            self.try_again(index);
+        } else {
+            self.finish(path);
         }
+    }
+
+    /// Whether something went unanswered soon after the kernel's neighbour table was full: then nobody may have been asked. IPv6 also
+    /// needs an entry for the group that a solicitation goes to, and says nothing where there is no room for that one.
+    fn is_doubtful(&self, index: usize) -> bool {
+        let (target, slot) = (&self.targets[index], &self.slots[index]);
+        let short = slot.search.as_ref().is_some_and(|search| search.largest_answered() < target.interface_mtu);
+        short
+            && target.on_link
+            && !target.resolved
+            && slot.tries < MAX_TRIES
+            && self.full_at.is_some_and(|at| at + transmit::PATIENCE >= slot.since)
+    }
+
+    /// Puts a target behind all others.
+    fn try_again(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let family = &mut self.families[usize::from(self.targets[index].address.is_ipv6())];
+        family.outstanding = family.outstanding.saturating_sub(slot.cost);
+        *slot =
+            Slot { tries: slot.tries + 1, queued: slot.queued, window: slot.window, next_hop: slot.next_hop, ..Slot::default() };
+        self.active -= 1;
+        self.again.push_back(index);
     }
 
     fn finish(&mut self, path: u32) {

@@ -284,7 +284,11 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
 
 fn peer_line(path: &Path, peer: &Peer<'_>, sends: u32) -> String {
     let at_least = if peer.at_least { "at least " } else { "" };
-    let differ = if peer.reaches(sends) { String::new() } else { format!("; the ends differ too, {} sends {sends}", path.from) };
+    let differ = if peer.at_least || peer.reaches(sends) {
+        String::new()
+    } else {
+        format!("; the ends differ too, {} sends {sends}", path.from)
+    };
     format!("{}'s own MTU is {at_least}{}, {}{differ}", path.to, peer.mtu, peer.source())
 }
 

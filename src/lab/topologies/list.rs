@@ -309,8 +309,7 @@ fn gateway_silent(family: Family) -> Scene {
 }
 
 fn this_host(family: Family) -> Scene {
-    let expect = Expect { verdict: FAIL, path_mtu: Held::Any, limit: Held::Any, culprit: Held::Any };
-    bridged(family, 9000).scene(near(family, 1), expect)
+    bridged(family, 9000).scene(near(family, 1), unreached(FAIL, LimitKind::Unreachable))
 }
 
 /// eth1 is in the target's subnet, but a host route sends the target through eth0, the narrow management network.

@@ -154,21 +154,22 @@ impl Engine<'_> {
         let target = &self.targets[path as usize];
         let slot = &mut self.slots[path as usize];
         let Some(search) = &mut slot.search else { return };
-        // IPv6 says EINVAL where IPv4 says ENOBUFS (`ip6_finish_output2`); one target alone does not fill the table.
-        let no_neighbour = error.raw_os_error() == Some(libc::EINVAL)
-            && target.address.is_ipv6()
-            && target.on_link
-            && !slot.resolved
-            && self.targets.len() > MAX_UNRESOLVED;
+        // IPv6 says EINVAL where IPv4 says ENOBUFS (`ip6_finish_output2`). The table is one for all networks of a machine, so that
+        // others may have filled it.
+        let no_neighbour = error.raw_os_error() == Some(libc::EINVAL) && target.address.is_ipv6() && !slot.resolved;
+        let patience = if self.targets.len() > MAX_UNRESOLVED { PATIENCE } else { SHORT_PATIENCE };
         match error.raw_os_error() {
             Some(libc::EMSGSIZE) => {
                 search.on_refused(probe.seq, (probe.size > target.interface_mtu).then_some(target.interface_mtu));
             }
             _ if is_full(error) || no_neighbour => {
-                if now.saturating_sub(*self.full_since.get_or_insert(now)) < PATIENCE {
+                if target.on_link && !target.resolved {
+                    self.full_at = Some(now);
+                }
+                if now.saturating_sub(*self.full_since.get_or_insert(now)) < patience {
                     search.on_unsent(probe.seq, now);
                 } else {
-                    search.on_send_error(probe.seq, &no_room(target.address), now);
+                    search.on_send_error(probe.seq, &no_room(target.address, patience), now);
                 }
             }
             _ => search.on_send_error(probe.seq, &error_name(error), now),
@@ -180,11 +181,14 @@ impl Engine<'_> {
 
 /// How long a run waits for room. A neighbour is held while it counts as reachable, up to 45 s (`neigh_rand_reach_time`); as long
 /// as it is, nothing makes room for others.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
-fn no_room(address: IpAddr) -> String {
+/// The same for a run that cannot have filled the table itself.
+const SHORT_PATIENCE: Duration = Duration::from_secs(10);
+
+fn no_room(address: IpAddr, patience: Duration) -> String {
     let family = if address.is_ipv6() { 6 } else { 4 };
-    let seconds = PATIENCE.as_secs();
+    let seconds = patience.as_secs();
     format!(
         "ENOBUFS: no room for {seconds} s, in the neighbour table (net.ipv{family}.neigh.default.gc_thresh3) or in the interface"
     )
