@@ -434,6 +434,7 @@ impl<'a> Engine<'a> {
         let (target, slot) = (&self.targets[index], &self.slots[index]);
         let short = slot.search.as_ref().is_some_and(|search| search.largest_answered() < target.interface_mtu);
         short
+            && !slot.finished
             && target.on_link
             && !target.resolved
             && slot.tries < MAX_TRIES
