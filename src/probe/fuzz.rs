@@ -76,9 +76,9 @@ fn quote(bytes: &[u8], quoted: &Quoted<'_>) -> Option<&'static str> {
     payload(quoted.transport.get(8..)?)
 }
 
-/// Nobody without the key makes a mark.
+/// Nobody without the key makes a mark. A fuzzer can, because it sees both sides of every comparison.
 fn payload(bytes: &[u8]) -> Option<&'static str> {
     let forged = CODEC.read_mark(bytes).is_some();
     let intact = CODEC.is_intact(bytes, 1500, false) || CODEC.is_intact(bytes, 1500, true);
-    (forged || intact).then_some("a payload that was taken for one of ours")
+    (!cfg!(fuzzing) && (forged || intact)).then_some("a payload that was taken for one of ours")
 }
