@@ -1,4 +1,6 @@
 //! Many targets, many copies, a small receive buffer, and what a run may do to a network, seen from the far end.
+//!
+//! The file's name puts it last: its thousands of neighbours fill a table that is one for all networks of a machine.
 #![expect(clippy::print_stdout, reason = "the counts are shown")]
 
 use pathvet::lab::Lab;
