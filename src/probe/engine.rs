@@ -21,7 +21,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Searches that run at the same time.
-const MAX_ACTIVE: usize = 1_024;
+const MAX_ACTIVE: usize = 512;
 /// Of these, at most so many whose neighbour is not resolved: the kernel's table has room for 1,024 (`gc_thresh3`).
 const MAX_UNRESOLVED: usize = 128;
 /// How often a target is tried again because the neighbour table was full.
@@ -610,7 +610,7 @@ fn describe(target: &Target, taken: Option<Timestamp>) -> Path {
     path.dscp = target.dscp;
     path.interface.clone_from(&target.interface);
     path.interface_mtu = (target.interface_mtu > 0).then_some(target.interface_mtu);
-    path.route = Some(target.route.clone());
+    path.route = Some(Box::new(target.route.clone()));
     path.on_link = target.on_link;
     path.limit.kind = pathvet_checks::evidence::LimitKind::Unreachable;
     path

@@ -1,6 +1,7 @@
 //! One probed path: what was sent, what came back, and what the search concluded from it.
 
 use super::RouteUsed;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use schemars::JsonSchema;
@@ -89,7 +90,7 @@ pub struct Path {
     pub resolve_error: Option<String>,
     /// The route that the kernel picks for the probes.
     #[serde(default)]
-    pub route: Option<RouteUsed>,
+    pub route: Option<Box<RouteUsed>>,
     /// The target is on this link (no gateway), and did not prove to be behind a proxy.
     #[serde(default)]
     pub on_link: bool,

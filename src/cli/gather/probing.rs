@@ -141,7 +141,7 @@ impl Sources<'_> {
                     path.address = Some(candidate.address);
                     path.family = if candidate.address.is_ipv4() { 4 } else { 6 };
                     path.interface.clone_from(&route.dev);
-                    path.route = Some(route);
+                    path.route = Some(Box::new(route));
                     sorted.paths.push((order, path));
                 }
                 Ok(route) => {
