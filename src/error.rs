@@ -294,7 +294,9 @@ impl Lines {
         let to = floor_char(text, span.end).saturating_sub(line_start).clamp(from, line.len());
         let to = floor_char(line, to).max(from);
         let column = line.get(..from).unwrap_or_default().chars().count() + 1;
-        let text = (line.len() <= LONGEST_LINE).then(|| line.to_string());
+        // The renderer shows the other control characters as signs, but these would reach the terminal. The sign is as long as they
+        // are, so that `marked` stays right.
+        let text = (line.len() <= LONGEST_LINE).then(|| line.replace(|c: char| matches!(c, '\u{80}'..='\u{9f}'), "¿"));
         Place { line: index + 1, column, text, marked: from..to }
     }
 
@@ -433,6 +435,15 @@ mod tests {
                 assert!(text.get(found.marked.clone()).is_some(), "{start}..{end}: {found:?}");
             }
         }
+    }
+
+    #[test]
+    fn no_line_steers_the_terminal() {
+        let text = "a\u{9b}31m\u{1b}[2J\u{7f}: x";
+        let at = text.find('x').unwrap();
+        let shown = InputError::from(Problem::new("p", "wrong").at(place(text, at..at + 1))).render(false);
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+        assert_eq!(place(text, at..at + 1).marked, at..at + 1);
     }
 
     #[test]
