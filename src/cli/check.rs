@@ -24,6 +24,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     let mut line = ProgressLine::new(args.report.quiet);
     let found = gather::gather(&request, None, &mut line)?;
     drop(line);
+    // Ten thousand names are a megabyte that the findings can have.
+    drop(request);
     // As with every other file, the report reaches the user even where this one could not be written.
     let saved = match save {
         Some(save) => save.write(|out| gather::write_json(&found.evidence, out)),
