@@ -1,7 +1,7 @@
 //! Many runs over lossy paths, counted.
 
 use crate::rivals::report;
-use crate::table::{Spread, markdown, number, times};
+use crate::table::{Spread, markdown, number, time, times};
 use crate::{PATHVET, command};
 use pathvet::lab::Lab;
 use pathvet::lab::topologies::{Family, Topology};
@@ -21,7 +21,7 @@ const LOSSY: &[(&str, u32, bool)] = &[
 ];
 
 /// Networks at the same time. Most of a lossy run is waiting.
-const WORKERS: usize = 6;
+const WORKERS: usize = 16;
 /// Runs in one network. Each network has losses of its own.
 const RUNS_EACH: usize = 5;
 
@@ -29,6 +29,8 @@ const RUNS_EACH: usize = 5;
 struct Counted {
     right: usize,
     undecided: usize,
+    /// Why, where a path was undecided.
+    reasons: Vec<String>,
     wrong: Vec<String>,
     probes: Vec<u64>,
     walls: Vec<Duration>,
@@ -59,11 +61,12 @@ pub(crate) fn measure(runs: usize) -> bool {
         }
     });
     let mut fine = true;
-    let (mut rows, mut all, mut all_wrong) = (Vec::new(), 0, Vec::new());
+    let (mut rows, mut all, mut all_wrong, mut reasons) = (Vec::new(), 0, Vec::new(), Vec::new());
     for (((name, truth, may_be_undecided), family), counted) in kinds.iter().zip(&counted) {
         let counted = counted.lock().expect("no worker has failed");
         fine &= counted.wrong.is_empty() && (*may_be_undecided || counted.undecided == 0);
         all += counted.walls.len();
+        reasons.extend(counted.reasons.iter().map(|reason| format!("{name} {family}: {reason}")));
         all_wrong.extend(counted.wrong.iter().map(|answer| format!("{name} {family}: {answer}")));
         rows.push(vec![
             (*name).to_owned(),
@@ -78,6 +81,9 @@ pub(crate) fn measure(runs: usize) -> bool {
     }
     let head = ["topology", "family", "right is", "right", "undecided", "wrong", "probes", "median (least - most)"];
     println!("{}", markdown(&format!("{} runs over lossy paths, {WORKERS} at a time", number(all as u64)), &head, &rows));
+    for reason in &reasons {
+        println!("undecided: {reason}");
+    }
     for answer in &all_wrong {
         println!("wrong: {answer}");
     }
@@ -98,10 +104,14 @@ fn vet(name: &str, family: Family, truth: u32, seed: u64, runs: usize, counted: 
         let mut counted = counted.lock().expect("no worker has failed");
         counted.walls.push(run.wall);
         counted.probes.extend(found.as_ref().map(|path| path.probes_sent));
-        match found.and_then(|path| path.path_mtu) {
+        match found.as_ref().and_then(|path| path.path_mtu) {
             Some(size) if size == truth => counted.right += 1,
             Some(size) => counted.wrong.push(size.to_string()),
-            None => counted.undecided += 1,
+            None => {
+                counted.undecided += 1;
+                let why = found.map(|path| (path.limit.kind, path.probes_sent, path.send_error, path.unreachable));
+                counted.reasons.push(format!("{why:?} after {}", time(run.wall)));
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn start_and_size() {
     }
     println!("{}", markdown("Start", &["command", "median (least - most)", "runs"], &rows));
     let bytes = fs::metadata(PATHVET).map_or(0, |file| file.len());
-    println!("The binary is {} bytes, {} hundredths of a MiB.\n", number(bytes), number(bytes * 100 / (1 << 20)));
+    println!("The binary is {} bytes ({}.{:02} MiB).\n", number(bytes), bytes >> 20, ((bytes % (1 << 20)) * 100) >> 20);
 }
 
 /// A network, and a folder for lists and reports.
