@@ -69,7 +69,7 @@ fn no_route() {
     let report = broken(|evidence| {
         let path = &mut evidence.paths[0];
         silent(path);
-        path.route = Some(RouteUsed { kind: "none".into(), ..RouteUsed::default() });
+        path.route = Some(Box::new(RouteUsed { kind: "none".into(), ..RouteUsed::default() }));
         path.interface = None;
         path.neighbour_state = None;
         path.neighbour_lladdr = None;

@@ -117,14 +117,14 @@ pub(crate) fn healthy() -> Evidence {
     path.bytes_sent = 90_000;
     path.rounds = 1;
     path.elapsed_ms = 3;
-    path.route = Some(RouteUsed {
+    path.route = Some(Box::new(RouteUsed {
         kind: "unicast".into(),
         dst: Some("192.0.2.0/24".into()),
         dev: Some("eth0".into()),
         source: Some("192.0.2.1".parse().expect("an address")),
         table: Some(254),
         ..RouteUsed::default()
-    });
+    }));
     path.on_link = true;
     path.neighbour_state = Some("reachable".into());
     path.neighbour_lladdr = Some("02:00:00:00:01:02".into());
