@@ -150,7 +150,9 @@ pub fn plan() -> Vec<Vec<u8>> {
 
 /// Sizes in every unit, and hosts.
 pub fn sizes() -> Vec<Vec<u8>> {
+    let long = "9".repeat(1_000);
     texts(&[
+        &long,
         "9000",
         "9014eth",
         "9018frame",

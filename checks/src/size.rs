@@ -229,7 +229,7 @@ impl Size {
     pub fn parse(text: &str, family: Option<Family>) -> Result<Self, SizeError> {
         let (digits, unit) = split(text)?;
         let Ok(number) = digits.parse::<u32>() else {
-            return Err(SizeError::TooLarge(digits.to_string()));
+            return Err(SizeError::TooLarge(shorten(digits)));
         };
         Self::new(number, unit, family)
     }
