@@ -53,6 +53,17 @@ fn an_ordinary_user_gets_the_same_answer() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A router's "too big" for one probe makes the kernel refuse the next one with the same words as a limit of this host: which of
+/// the two it was is told apart each time, however many come.
+#[test]
+fn a_routers_answer_is_not_taken_for_this_hosts_own() {
+    for _ in 0..8 {
+        let report = vet("liar-zero", Family::V4);
+        let path = &report.paths[0].path;
+        assert_eq!((report.verdict, path.path_mtu, path.limit.kind), (Outcome::Fail, Some(1500), LimitKind::Silent));
+    }
+}
+
 /// A healthy path vetted by an ordinary user exits 0, also where not even a datagram socket may be opened but UDP gets through.
 #[test]
 fn what_a_right_would_add_is_said_and_counts_for_nothing() {

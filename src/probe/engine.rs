@@ -107,6 +107,8 @@ struct Engine<'a> {
     full_since: Option<Duration>,
     /// When it last had none for a neighbour.
     full_at: Option<Duration>,
+    /// What this host itself refused, as its error queues say: the address and the largest size it would send there.
+    refusals: Vec<(IpAddr, u32)>,
     /// Targets that are tried once more.
     again: VecDeque<usize>,
     watch: Watch,
@@ -163,6 +165,7 @@ impl<'a> Engine<'a> {
             peak: (Duration::ZERO, 0, 0),
             full_since: None,
             full_at: None,
+            refusals: Vec::new(),
             again: VecDeque::new(),
             watch,
             buffers: sys::socket::Buffers::new(if large { BATCH } else { 32 }, SLOT),

@@ -255,8 +255,14 @@ impl Engine<'_> {
             let now = self.now();
             for received in &buffers.received {
                 let (Some(error), Some(target)) = (received.error, received.from) else { continue };
-                // A raw socket has read the message itself; what this host says is told by the send call.
-                if raw || error.origin < 2 {
+                if error.origin < 2 {
+                    if i32::try_from(error.errno) == Ok(libc::EMSGSIZE) {
+                        self.refusals.push((target.ip(), error.info));
+                    }
+                    continue;
+                }
+                // A raw socket has read the message itself.
+                if raw {
                     continue;
                 }
                 let bytes = buffers.data(received);

@@ -49,7 +49,7 @@ impl Engine<'_> {
         let Some(outbox) = self.outboxes.get_mut(&key) else { return };
         let entries = std::mem::take(&mut outbox.entries);
         let mut rest: &[(u32, Probe, Built)] = &entries;
-        let mut retried = false;
+        let mut tries = 0;
         while !rest.is_empty() {
             // Where the far end is on this machine its answers are there before the call returns.
             let before = self.now();
@@ -61,19 +61,25 @@ impl Engine<'_> {
                         self.note_sent(*path, *probe, before);
                     }
                     rest = rest.get(count.max(1)..).unwrap_or(&[]);
-                    retried = false;
+                    tries = 0;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // An error that came back for an earlier probe shows up here too: drain it, and ask once more.
-                    let oversize = error.raw_os_error() == Some(libc::EMSGSIZE)
-                        && rest[0].1.size > self.targets[rest[0].0 as usize].interface_mtu;
-                    if !retried && !oversize && !is_full(&error) {
-                        retried = true;
+                    // An error that came back for an earlier probe shows up here too, and another may come while it is drained:
+                    // a router's EMSGSIZE is told from this host's own by what this host puts into the error queue.
+                    let (path, probe, _) = &rest[0];
+                    let target = &self.targets[*path as usize];
+                    let (address, oversize) = (target.address, probe.size > target.interface_mtu);
+                    let emsgsize = error.raw_os_error() == Some(libc::EMSGSIZE);
+                    if !is_full(&error) && !(emsgsize && oversize) && tries < if emsgsize { STALE_ERRORS } else { 4 } {
+                        tries += 1;
+                        self.refusals.clear();
                         self.drain_errors();
-                        continue;
+                        if !emsgsize || !self.refusals.iter().any(|(to, mtu)| *to == address && probe.size > *mtu) {
+                            continue;
+                        }
                     }
-                    retried = false;
+                    tries = 0;
                     self.note_unsent(rest[0].0, rest[0].1, &error, now);
                     rest = &rest[1..];
                 }
@@ -180,6 +186,9 @@ impl Engine<'_> {
         self.enqueue(path);
     }
 }
+
+/// How often an EMSGSIZE that this host did not explain is taken for a late answer to an earlier probe.
+const STALE_ERRORS: u32 = 64;
 
 /// How long a run waits for room. A neighbour is held while it counts as reachable, up to 45 s (`neigh_rand_reach_time`); as long
 /// as it is, nothing makes room for others.
