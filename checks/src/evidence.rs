@@ -4,17 +4,24 @@
 //! collected; an empty one was collected and holds nothing. Unknown fields are ignored and unknown words read as `unknown`,
 //! so that an older pathvet can read what a newer one wrote under the same schema number.
 
+mod dcb;
 mod gap;
 mod host;
+mod infiniband;
 mod link;
+mod lldp;
 mod merge;
 mod neighbour;
 mod path;
 mod route;
+mod tuning;
 
+pub use dcb::{App, Buffer, Dcb, Ets, Pfc};
 pub use gap::{Gap, GapReason};
 pub use host::Host;
+pub use infiniband::{IbPort, Infiniband, Ipoib, Module, Partition, SmConfig, SubnetManager};
 pub use link::{Address, Counters, Link, LinkInfo, Pause};
+pub use lldp::{Aggregation, Lldp, LldpVlan};
 pub use merge::{host_of_target, merge, merge_all};
 pub use neighbour::Neighbour;
 pub use path::{
@@ -22,6 +29,7 @@ pub use path::{
     RungOutcome, TooBig,
 };
 pub use route::{Route, RouteUsed};
+pub use tuning::{IdleState, Place, Power, Sysctl};
 
 use alloc::string::String;
 use alloc::vec::Vec;

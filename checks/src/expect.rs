@@ -52,7 +52,7 @@ pub struct Network {
 }
 
 /// Keys that may stand under `expect` at each of the three levels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     /// Expected MTU of paths and links, bytes of IP packet.
     pub mtu: Option<u32>,

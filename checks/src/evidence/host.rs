@@ -1,6 +1,7 @@
 //! One machine and the tables that were read from it.
 
-use super::{Gap, Link, Neighbour, Route};
+use super::{Gap, Infiniband, Link, Module, Neighbour, Power, Route, Sysctl};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use schemars::JsonSchema;
@@ -35,6 +36,18 @@ pub struct Host {
     /// ARP and ND entries.
     #[serde(default)]
     pub neighbours: Option<Vec<Neighbour>>,
+    /// Loaded kernel modules that matter here.
+    #[serde(default)]
+    pub modules: Option<Vec<Module>>,
+    /// Adapters, ports and subnet managers.
+    #[serde(default)]
+    pub infiniband: Option<Infiniband>,
+    /// Kernel settings by key, in dots as `sysctl` prints them.
+    #[serde(default)]
+    pub sysctl: Option<BTreeMap<String, Sysctl>>,
+    /// Power management.
+    #[serde(default)]
+    pub power: Option<Power>,
     /// What could not be learnt here.
     #[serde(default)]
     pub gaps: Vec<Gap>,

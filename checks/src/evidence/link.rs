@@ -1,5 +1,7 @@
 //! A network interface, in the words of `ip -d -j link`.
 
+use super::{Dcb, Ipoib, Lldp};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -75,6 +77,15 @@ pub struct Link {
     /// PF of which this is a virtual function (`device/physfn` in sysfs), by interface name.
     #[serde(default)]
     pub physfn: Option<String>,
+    /// `IPoIB` settings, on InfiniBand interfaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipoib: Option<Box<Ipoib>>,
+    /// DCB settings (dcbnl); `None` = not read, or the device has none (then a gap says which).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dcb: Option<Box<Dcb>>,
+    /// Link partners that were heard; `None` = nobody listened, `[]` = nothing was heard.
+    #[serde(default)]
+    pub lldp: Option<Vec<Lldp>>,
     /// Error and packet counters, sampled before and after probing.
     #[serde(default)]
     pub counters: Option<Counters>,

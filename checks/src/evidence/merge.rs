@@ -3,7 +3,7 @@
 //! The result depends on the documents and not on their order: hosts are grouped first, then every table is taken from the
 //! newest instance of a host that has it.
 
-use super::{Evidence, Gap, GapReason, Host, Path, SCHEMA};
+use super::{Evidence, Gap, GapReason, Host, Link, Path, SCHEMA};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -162,12 +162,20 @@ fn unite(mut instances: Vec<Host>) -> Host {
     let links = first(&|host| host.links.is_some());
     let routes = first(&|host| host.routes.is_some());
     let neighbours = first(&|host| host.neighbours.is_some());
+    let modules = first(&|host| host.modules.is_some());
+    let infiniband = first(&|host| host.infiniband.is_some());
+    let sysctl = first(&|host| host.sysctl.is_some());
+    let power = first(&|host| host.power.is_some());
     let mut gaps: BTreeSet<Gap> = clones(&instances).into_iter().collect();
     for (at, instance) in instances.iter().enumerate() {
         let spoken = |gap: &&Gap| match gap.what.split('.').next().unwrap_or_default() {
             "links" => links.is_none_or(|winner| winner == at),
             "routes" => routes.is_none_or(|winner| winner == at),
             "neighbours" => neighbours.is_none_or(|winner| winner == at),
+            "modules" => modules.is_none_or(|winner| winner == at),
+            "infiniband" => infiniband.is_none_or(|winner| winner == at),
+            "sysctl" => sysctl.is_none_or(|winner| winner == at),
+            "power" => power.is_none_or(|winner| winner == at),
             "id" => instances.iter().all(|other| other.id.is_none()),
             "os" => instances.iter().all(|other| other.os.is_none()),
             "kernel" => instances.iter().all(|other| other.kernel.is_none()),
@@ -186,11 +194,35 @@ fn unite(mut instances: Vec<Host>) -> Host {
     host.os = instances.iter().find_map(|instance| instance.os.clone());
     host.kernel = instances.iter().find_map(|instance| instance.kernel.clone());
     host.links = links.and_then(|at| instances[at].links.take());
+    for link in host.links.iter_mut().flatten() {
+        let name = link.ifname.clone();
+        fill(link, instances.iter().filter_map(|instance| instance.link(&name)));
+    }
     host.routes = routes.and_then(|at| instances[at].routes.take());
     host.neighbours = neighbours.and_then(|at| instances[at].neighbours.take());
+    host.modules = modules.and_then(|at| instances[at].modules.take());
+    host.infiniband = infiniband.and_then(|at| instances[at].infiniband.take());
+    host.sysctl = sysctl.and_then(|at| instances[at].sysctl.take());
+    host.power = power.and_then(|at| instances[at].power.take());
     names.remove(&host.name);
     host.names = names.into_iter().collect();
     host
+}
+
+/// What is read on its own account (`IPoIB`, DCB, LLDP) is a table of its own: where the newest list of links lacks it, an older
+/// reading of the same link stays.
+fn fill<'a>(link: &mut Link, older: impl Iterator<Item = &'a Link>) {
+    for other in older {
+        if link.ipoib.is_none() {
+            link.ipoib.clone_from(&other.ipoib);
+        }
+        if link.dcb.is_none() {
+            link.dcb.clone_from(&other.dcb);
+        }
+        if link.lldp.is_none() {
+            link.lldp.clone_from(&other.lldp);
+        }
+    }
 }
 
 /// One result for each path, sorted: by its ends, network, address, DSCP and flow.
