@@ -127,6 +127,7 @@ fn some_host() -> impl Strategy<Value = Host> {
                 vec![Neighbour { dst, dev: "e0".into(), lladdr: None, state: "stale".into(), router: false }]
             }),
             gaps: gaps.into_iter().map(gap).collect(),
+            ..Host::default()
         },
     )
 }
