@@ -24,7 +24,7 @@ mod words;
 
 pub use counters::{CounterSample, apply_counters, sample_counters};
 pub use identity::local_name;
-pub use infiniband::{infiniband, infiniband_again};
+pub use infiniband::{coming_up, infiniband, infiniband_again};
 pub use links::links;
 pub use modules::modules;
 pub use neighbours::neighbours;

@@ -158,7 +158,9 @@ fn counters(host: &dyn Host, port: &IbPort, gaps: &mut Vec<Gap>) -> Option<BTree
                 Ok(count) => {
                     found.insert((*name).to_owned(), count);
                 }
-                Err(_) => gaps.push(gap::malformed(&what, &place, format!("`{}` is no count", pathvet_checks::parse::quoted(&text)))),
+                Err(_) => {
+                    gaps.push(gap::malformed(&what, &place, format!("`{}` is no count", pathvet_checks::parse::quoted(&text))))
+                }
             },
             Err(error) => gaps.push(gap::from_error(&what, &place, &error)),
         }
@@ -190,6 +192,7 @@ pub fn infiniband_again(host: &dyn Host, found: &mut evidence::Host, interval: D
 }
 
 /// Whether a port may be about to come up, so that its state is worth a second look.
-pub(crate) fn coming_up(port: &IbPort) -> bool {
+#[must_use]
+pub fn coming_up(port: &IbPort) -> bool {
     port.link_layer.as_deref() != Some("Ethernet") && matches!(port.state.as_deref(), Some("Initializing" | "Armed"))
 }
