@@ -61,7 +61,7 @@ fn without_paths(case: &Case<'_>) -> Report {
     findings.extend(about_waivers);
     let counts = count(&findings);
     if counts.pass + counts.warn + counts.fail + counts.unknown == 0 {
-        findings.push(run::nothing(counts.waived));
+        findings.push(run::nothing(case, counts.waived));
     }
     let verdict = worst(&findings);
     let diagnoses = diagnose::diagnose(case, &findings);
