@@ -18,6 +18,7 @@ mod fabric;
 mod facts;
 pub mod guid;
 mod judge;
+pub mod parse;
 mod partition;
 pub mod report;
 pub mod search;

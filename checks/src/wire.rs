@@ -2,4 +2,5 @@
 
 pub mod ethtool;
 pub mod linkinfo;
+pub mod mad;
 pub mod nla;

@@ -137,7 +137,8 @@ fn finding(context: &Context<'_, '_>, host: &Host, port: &IbPort) -> Finding {
         return found;
     }
     let Some(table) = &port.pkeys else {
-        let why = fabric::gap(host, "infiniband.pkeys").unwrap_or_else(|| "not told".to_owned());
+        let why =
+            fabric::gap(host, &format!("infiniband.ports.{}", fabric::port_name(port))).unwrap_or_else(|| "not told".to_owned());
         return fabric::of_port(host, port, id, focus.undecided(), format!("the table of P_Keys is not known: {why}"));
     };
     let shown: Vec<String> =

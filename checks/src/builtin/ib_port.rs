@@ -141,8 +141,8 @@ fn finding(case: &Case<'_>, used: &Use<'_>, host: &Host, port: &IbPort) -> Findi
         Ruling::Unfinished => unfinished(host, port),
         Ruling::Unknown => {
             let outcome = used.port(case, id, host, port).undecided();
-            let why =
-                fabric::gap(host, &format!("infiniband.{}", fabric::port_name(port))).unwrap_or_else(|| "not told".to_owned());
+            let why = fabric::gap(host, &format!("infiniband.ports.{}", fabric::port_name(port)))
+                .unwrap_or_else(|| "not told".to_owned());
             fabric::of_port(host, port, id, outcome, format!("the state of the port is not known: {why}"))
         }
         Ruling::Aside => {
