@@ -107,7 +107,8 @@ fn recorded_answers_say_what_dcb_printed() {
         }
         // The peer's tables are those of the device at the other end, as far as a kernel passes them on.
         let peer = dcb.peer.as_deref().expect("its peer");
-        for (object, keys) in [("pfc", &["pfc_cap", "macsec_bypass", "prio_pfc"][..]), ("ets", &["tc_bw", "tc_tsa", "prio_tc"][..])] {
+        for (object, keys) in [("pfc", &["pfc_cap", "macsec_bypass", "prio_pfc"][..]), ("ets", &["tc_bw", "tc_tsa", "prio_tc"][..])]
+        {
             let theirs = printed(&recording, object, "dcbsim1").expect("recorded");
             let ours = in_dcbs_shape(object, peer);
             for key in keys {

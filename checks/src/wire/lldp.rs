@@ -298,9 +298,8 @@ fn management_address(value: &[u8]) -> Result<String, String> {
 }
 
 fn capabilities(enabled: u16) -> Vec<String> {
-    const WORDS: [&str; 11] = [
-        "other", "repeater", "bridge", "wlan-ap", "router", "telephone", "docsis", "station", "c-vlan", "s-vlan", "tpmr",
-    ];
+    const WORDS: [&str; 11] =
+        ["other", "repeater", "bridge", "wlan-ap", "router", "telephone", "docsis", "station", "c-vlan", "s-vlan", "tpmr"];
     let on = WORDS.iter().enumerate().filter(|(bit, _)| enabled & (1 << bit) != 0);
     on.map(|(_, word)| (*word).to_owned()).collect()
 }

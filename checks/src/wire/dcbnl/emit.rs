@@ -61,7 +61,8 @@ fn cee(attribute: &Cee) -> (u16, Vec<u8>) {
         Cee::Pfc(values) => (6, nest(values, one)),
         Cee::Apps(apps) => {
             let entry = |app: &super::CeeApp| {
-                let parts = [(1, [app.selector].to_vec()), (2, app.protocol.to_ne_bytes().to_vec()), (3, [app.priorities].to_vec())];
+                let parts =
+                    [(1, [app.selector].to_vec()), (2, app.protocol.to_ne_bytes().to_vec()), (3, [app.priorities].to_vec())];
                 (12, nest(&parts, Clone::clone))
             };
             (7, nest(apps, entry))

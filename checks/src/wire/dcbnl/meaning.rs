@@ -172,11 +172,8 @@ fn sorted(mut apps: Vec<App>) -> Vec<App> {
 
 /// The kernel keeps the table in the order of its making, which means nothing.
 fn apps(table: &[IeeeApp]) -> Vec<App> {
-    let app = |app: &IeeeApp| App {
-        selector: app_selector(app.selector, app.protocol),
-        protocol: app.protocol,
-        priority: app.priority,
-    };
+    let app =
+        |app: &IeeeApp| App { selector: app_selector(app.selector, app.protocol), protocol: app.protocol, priority: app.priority };
     sorted(table.iter().map(app).collect())
 }
 
