@@ -5,4 +5,5 @@ mod dcbx;
 pub mod ethtool;
 pub mod linkinfo;
 pub mod lldp;
+pub mod mad;
 pub mod nla;
