@@ -4,6 +4,7 @@
 //! of which nothing is known is `None`, and one message that cannot be read costs that message alone.
 
 mod counters;
+mod dcb;
 mod gap;
 mod identity;
 mod infiniband;
@@ -47,6 +48,7 @@ pub fn host(host: &dyn Host, now: Timestamp) -> evidence::Host {
     let mut found = identity::identity(host, &mut gaps);
     found.taken = Some(host.taken().unwrap_or(now));
     found.links = take(links(host), &mut gaps);
+    gaps.extend(dcb::dcb(host, found.links.as_deref_mut().unwrap_or_default()));
     let links = found.links.as_deref().unwrap_or_default();
     found.routes = take(routes(host, links), &mut gaps);
     found.neighbours = take(neighbours(host, links), &mut gaps);

@@ -1,5 +1,12 @@
 //! The checks. This list is the whole registry, and its order is the order of the manual.
 
+mod ib_firmware;
+mod ib_modules;
+mod ib_partition;
+pub(crate) mod ib_port;
+mod ib_sm;
+pub(crate) mod ipoib_mode;
+mod ipoib_mtu;
 pub(crate) mod link_errors;
 pub(crate) mod link_mtu;
 mod link_pause;
@@ -28,6 +35,13 @@ pub const ALL: &[&dyn Check] = &[
     &link_state::LinkState,
     &link_errors::LinkErrors,
     &link_pause::LinkPause,
+    &ib_port::IbPortCheck,
+    &ipoib_mode::IpoibModeCheck,
+    &ipoib_mtu::IpoibMtu,
+    &ib_partition::IbPartition,
+    &ib_sm::IbSm,
+    &ib_modules::IbModules,
+    &ib_firmware::IbFirmware,
     &run::Run,
 ];
 
