@@ -1,5 +1,9 @@
 //! What the user expects: the plan and the options, already read and checked. Plain data.
 
+mod dcb;
+
+pub use dcb::{AppExpect, AppId, ClassExpect, DcbExpect, DcbProfile, Trust};
+
 use crate::report::Outcome;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -58,6 +62,10 @@ pub struct Settings {
     pub mtu: Option<u32>,
     /// Loss from which `path-loss` fails, millionths.
     pub loss_ppm: Option<u32>,
+    /// Data Center Bridging; boxed, because most plans say nothing of it.
+    pub dcb: Option<alloc::boxed::Box<DcbExpect>>,
+    /// Names of the switches of which one must be at the other end of the cable (`lldp_neighbor`).
+    pub lldp_neighbor: Option<Vec<String>>,
 }
 
 /// A finding that somebody accepted for a while.
