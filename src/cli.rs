@@ -13,6 +13,7 @@ mod demo;
 mod explain;
 mod gather;
 mod generate;
+mod import;
 mod judge;
 mod list;
 mod output;
@@ -95,6 +96,15 @@ Examples:
   pathvet judge node1.json node2.json
   ssh node2 pathvet collect node1 | pathvet judge - --expect-mtu 9000")]
     Judge(JudgeVerbArgs),
+    /// Make evidence of what other programs have printed or captured
+    #[command(after_long_help = "\
+The result is an evidence document, see pathvet-evidence(5), for `pathvet judge`. Files without --host whose names differ in
+their extension alone are of one host. Lines that cannot be read are named on standard error, and the rest is used.
+
+Examples:
+  ssh node2 'ibstat; ip -d link' | pathvet import ib --host node2 - -o node2.json
+  pathvet import ib node1.ibstat node1.sminfo | pathvet judge -")]
+    Import(import::ImportArgs),
     /// Explain a check, or what stops at a size
     #[command(after_long_help = "\
 Examples:
@@ -358,6 +368,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Outcome, Error> {
         Verb::Probe(args) => probe::run(&args),
         Verb::Collect(args) => collect::run(&args),
         Verb::Judge(args) => judge::run(&args),
+        Verb::Import(args) => import::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::List => list::run(),
         Verb::Plan(PlanVerb::Init(args)) => plan::init(&args),

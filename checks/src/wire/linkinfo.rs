@@ -144,6 +144,7 @@ const IP6TNL: &[Row] = &[
 
 const MACVLAN: &[Row] = &[(1, "mode", Number)];
 const IPVLAN: &[Row] = &[(1, "mode", Word(&["l2", "l3", "l3s"]))];
+const IPOIB: &[Row] = &[(1, "key", Number), (2, "mode", Word(&["datagram", "connected"])), (3, "umcast", Number)];
 const VRF: &[Row] = &[(1, "table", Number)];
 const XFRM: &[Row] = &[(1, "link", Link), (2, "if_id", HexUnlessZero)];
 /// Who owns the device (1, 2) is left out.
@@ -256,6 +257,7 @@ fn table(kind: &str) -> &'static [Row] {
         "ip6tnl" => IP6TNL,
         "macvlan" | "macvtap" => MACVLAN,
         "ipvlan" | "ipvtap" => IPVLAN,
+        "ipoib" => IPOIB,
         "vrf" => VRF,
         "xfrm" => XFRM,
         "tun" => TUN,
@@ -293,6 +295,7 @@ pub fn read(payload: &[u8], names: &BTreeMap<u32, String>) -> LinkInfo {
         info.info_data = rows(&data, table(kind), names);
         match kind {
             "macvlan" | "macvtap" => macvlan_mode(&mut info.info_data),
+            "ipoib" => ipoib_numbers(&mut info.info_data),
             "gre" | "gretap" | "erspan" | "ip6gre" | "ip6gretap" | "ip6erspan" => {
                 gre_flags(&data, &mut info.info_data);
                 encap(&data, 14, &mut info.info_data);
@@ -370,6 +373,17 @@ fn macvlan_mode(data: &mut BTreeMap<String, Value>) {
             Some(16) => "source",
             _ => "unknown",
         });
+    }
+}
+
+/// iproute2 shows the numbers of `IPoIB` as text of four digits.
+fn ipoib_numbers(data: &mut BTreeMap<String, Value>) {
+    for (key, prefix) in [("key", "0x"), ("umcast", "")] {
+        if let Some(value) = data.get_mut(key)
+            && let Some(number) = value.as_u64()
+        {
+            *value = Value::from(format!("{prefix}{number:04x}"));
+        }
     }
 }
 
