@@ -215,7 +215,7 @@ pub struct JudgeVerbArgs {
 /// `pathvet explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The id of a check, or a size: 9198, 9216frame, jumbo9614
+    /// The id of a check, a DCB profile, or a size: 9198, 9216frame, jumbo9614
     #[arg(value_name = "ID|SIZE", value_parser = Topic::parse)]
     pub topic: Topic,
     /// When to use colours
@@ -228,6 +228,8 @@ pub struct ExplainArgs {
 pub enum Topic {
     /// Index into the list of checks.
     Check(usize),
+    /// Index into the list of DCB profiles.
+    DcbProfile(usize),
     /// A size.
     Size(Size),
 }
@@ -288,12 +290,17 @@ impl Topic {
         if let Some(index) = checks.iter().position(|check| check.meta().id == text) {
             return Ok(Self::Check(index));
         }
+        let profiles = crate::catalogue::dcb_profiles();
+        if let Some(index) = profiles.iter().position(|profile| profile.id == text) {
+            return Ok(Self::DcbProfile(index));
+        }
         if text.starts_with(|c: char| c.is_ascii_digit()) || text.strip_prefix("jumbo").is_some_and(|rest| !rest.is_empty()) {
             return Size::parse(text, None).map(Self::Size).map_err(|error| error.to_string());
         }
-        let near = crate::error::nearest(text, checks.iter().map(|check| check.meta().id));
+        let known = checks.iter().map(|check| check.meta().id).chain(profiles.iter().map(|profile| profile.id.as_str()));
+        let near = crate::error::nearest(text, known);
         let near = near.map_or_else(|| "see `pathvet list`".to_string(), |near| format!("did you mean `{near}`?"));
-        Err(format!("no check is called so, and it is no size; {near}"))
+        Err(format!("no check or profile is called so, and it is no size; {near}"))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod progress;
 pub mod table;
 
 mod paths;
+mod side;
 mod text;
 
 /// How a report is to be shown. The caller decides: this module asks neither the terminal nor the environment.

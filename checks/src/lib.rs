@@ -11,6 +11,7 @@ pub mod builtin;
 pub mod catalogue;
 mod chain;
 pub mod check;
+mod dcb;
 pub mod diagnose;
 pub mod evidence;
 pub mod expect;
