@@ -13,6 +13,7 @@ mod read;
 mod routes;
 mod rtnetlink;
 mod rules;
+mod sysctl;
 mod sysfs;
 mod used;
 mod words;
@@ -24,6 +25,7 @@ pub use neighbours::neighbours;
 pub use overflow::{Overflows, overflows};
 pub use read::{EVIDENCE_LIMIT, ReadError, read_evidence};
 pub use routes::routes;
+pub use sysctl::{SysctlFiles, boot_loader, sysctl};
 pub use used::{RouteQuery, Routing, route_used, routes_used};
 
 use crate::host::Host;

@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod expect;
 mod facts;
 mod judge;
+pub mod parse;
 pub mod report;
 pub mod search;
 pub mod size;

@@ -1,0 +1,3 @@
+//! Text to structs.
+
+pub mod sysctl;
