@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod baseline;
 pub mod builtin;
 pub mod catalogue;
 mod chain;
