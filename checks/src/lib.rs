@@ -21,6 +21,7 @@ pub mod parse;
 pub mod report;
 pub mod search;
 pub mod size;
+pub mod tune;
 pub mod wire;
 
 pub use judge::{Case, expected_mtu, judge, judge_owned};
