@@ -71,8 +71,7 @@ impl Baseline {
         self.values.iter().find(|setting| setting.key == key)
     }
 
-    /// The values of `base` under this baseline's own: what both set is this one's, what `without` names is left out. The
-    /// warnings of `base` that name no setting which went are kept.
+    /// The values of `base` under this baseline's own: what both set is this one's, what `without` names is left out.
     pub fn build_on(&mut self, base: &Self, without: &[String]) {
         let own = core::mem::take(&mut self.values);
         self.values = base.values.iter().filter(|setting| !without.contains(&setting.key)).cloned().collect();

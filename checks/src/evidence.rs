@@ -26,7 +26,7 @@ pub use merge::{host_of_target, merge, merge_all};
 pub use neighbour::Neighbour;
 pub use path::{
     Asked, Direction, Limit, LimitKind, LossSample, Method, MethodResult, Path, PeerMtu, PeerMtuHow, Policer, Proof, Rtt, Rung,
-    RungOutcome, TooBig,
+    RungOutcome, Shared, TooBig,
 };
 pub use route::{Route, RouteUsed};
 pub use tuning::{IdleState, Otherwise, Place, Power, Sysctl};

@@ -235,15 +235,15 @@ pub(crate) fn down(link: &Link) -> Option<String> {
 
 /// A finding about a path.
 pub(crate) fn of_path(path: &Path, check: &'static str, outcome: Outcome, summary: impl Into<Cow<'static, str>>) -> Finding {
-    let at = At {
+    let (subject, at) = path.shared(|path| At {
         host: None,
         interface: None,
         from: Some(path.from.clone()),
         to: Some(path.to.clone()),
         network: path.network.clone(),
         family: (path.family != 0).then_some(path.family),
-    };
-    Finding::new(check, path.subject(), at, outcome, summary)
+    });
+    Finding::new(check, subject, at, outcome, summary)
 }
 
 /// A finding about an interface.

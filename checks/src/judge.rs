@@ -11,7 +11,6 @@ pub use crate::facts::expected_mtu;
 use crate::report::{self, Counts, Finding, Outcome, PathReport, Report, Waived};
 use alloc::boxed::Box;
 use alloc::string::ToString;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use jiff::tz::TimeZone;
 
@@ -52,7 +51,6 @@ fn without_paths(case: &Case<'_>) -> Report {
     let mut findings: Vec<Finding> = Vec::new();
     for check in builtin::ALL.iter().filter(|check| facts::selected(case, check.meta().id)) {
         let mut found = check.judge(case);
-        share(&findings, &mut found);
         findings.reserve_exact(found.len());
         findings.append(&mut found);
     }
@@ -63,7 +61,7 @@ fn without_paths(case: &Case<'_>) -> Report {
     findings.extend(about_waivers);
     let counts = count(&findings);
     if counts.pass + counts.warn + counts.fail + counts.unknown == 0 {
-        findings.push(run::nothing(counts.waived));
+        findings.push(run::nothing(case, counts.waived));
     }
     let verdict = worst(&findings);
     let diagnoses = diagnose::diagnose(case, &findings);
@@ -78,17 +76,6 @@ fn without_paths(case: &Case<'_>) -> Report {
         paths: Vec::new(),
         findings,
         diagnoses,
-    }
-}
-
-/// Lets findings of another check about the same subjects in the same order share their words: with ten thousand targets that
-/// is most of a report.
-fn share(known: &[Finding], found: &mut [Finding]) {
-    for (known, found) in known.iter().zip(found) {
-        if known.subject == found.subject && known.at == found.at {
-            found.subject = Arc::clone(&known.subject);
-            found.at = Arc::clone(&known.at);
-        }
     }
 }
 

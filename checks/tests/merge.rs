@@ -1,7 +1,8 @@
 //! Merging evidence: the same whatever the order, and never a loss.
 
 use pathvet_checks::evidence::{
-    Address, Evidence, Gap, GapReason, Host, Link, Neighbour, Path, Route, SCHEMA, host_of_target, merge, merge_all,
+    Address, Evidence, Gap, GapReason, Host, Infiniband, Ipoib, Link, Neighbour, Path, Power, Route, SCHEMA, Sysctl,
+    host_of_target, merge, merge_all,
 };
 use proptest::prelude::*;
 use std::net::IpAddr;
@@ -106,9 +107,11 @@ fn a_target_is_joined_through_its_address() {
 
 fn some_host() -> impl Strategy<Value = Host> {
     let links = prop::option::of(prop::collection::vec((0u8..3, 0u8..3), 0..3));
-    let gaps =
-        prop::collection::btree_set(prop::sample::select(vec!["links", "links.e0.pause", "routes", "id", "os", "paths"]), 0..3);
-    ((0u8..3), prop::option::of(0u8..2), prop::option::of(0i64..3), links, any::<[bool; 4]>(), gaps).prop_map(
+    let gaps = prop::collection::btree_set(
+        prop::sample::select(vec!["links", "links.e0.pause", "routes", "id", "os", "paths", "sysctl.x", "power"]),
+        0..3,
+    );
+    ((0u8..3), prop::option::of(0u8..2), prop::option::of(0i64..3), links, any::<[bool; 10]>(), gaps).prop_map(
         |(name, id, taken, links, has, gaps)| Host {
             id: id.map(|id| format!("{id:032x}")),
             name: format!("node{name}"),
@@ -118,7 +121,12 @@ fn some_host() -> impl Strategy<Value = Host> {
             origin: "local".into(),
             taken: taken.map(at),
             links: links.map(|links| {
-                let one = |(mac, mtu)| Link { mtu: 1500 + u32::from(mtu), ..link("e0", &format!("02:00:00:00:00:0{mac}"), None) };
+                let one = |(mac, mtu): (u8, u8)| Link {
+                    mtu: 1500 + u32::from(mtu),
+                    ipoib: has[8].then(|| Box::new(Ipoib { pkey: Some(mac.into()), ..Ipoib::default() })),
+                    lldp: has[9].then(Vec::new),
+                    ..link("e0", &format!("02:00:00:00:00:0{mac}"), None)
+                };
                 links.into_iter().map(one).collect()
             }),
             routes: has[1].then(Vec::new),
@@ -126,6 +134,10 @@ fn some_host() -> impl Strategy<Value = Host> {
                 let dst = IpAddr::from([192, 0, 2, name]);
                 vec![Neighbour { dst, dev: "e0".into(), lladdr: None, state: "stale".into(), router: false }]
             }),
+            modules: has[4].then(Vec::new),
+            infiniband: has[5].then(Infiniband::default),
+            sysctl: has[6].then(|| [(format!("net.node{name}"), Sysctl::default())].into()),
+            power: has[7].then(Power::default),
             gaps: gaps.into_iter().map(gap).collect(),
         },
     )

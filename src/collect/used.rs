@@ -122,6 +122,25 @@ pub fn route_used(host: &dyn Host, routing: &Routing, query: RouteQuery) -> Resu
 /// table that matched (`RTM_F_FIB_MATCH`). That there is no route, or one that refuses, is an answer and no gap.
 #[must_use]
 pub fn routes_used(host: &dyn Host, routing: &Routing, queries: &[RouteQuery]) -> Vec<Result<RouteUsed, Gap>> {
+    let workers = if queries.len() < MANY { 1 } else { std::thread::available_parallelism().map_or(1, usize::from).min(4) };
+    if workers == 1 || !host.live() {
+        return routes_of(host, routing, queries);
+    }
+    let shares = queries.chunks(queries.len().div_ceil(workers));
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = shares.map(|share| (share, scope.spawn(|| routes_of(host, routing, share)))).collect();
+        let answers = threads.into_iter().map(|(share, thread)| {
+            let lost = |_| share.iter().map(|_| Err(gap::malformed("routes", PLACE, "no answer"))).collect();
+            thread.join().unwrap_or_else(lost)
+        });
+        answers.flat_map(|share: Vec<_>| share).collect()
+    })
+}
+
+/// From how many questions on threads share them: it is the kernel that computes, in the calling thread.
+const MANY: usize = 512;
+
+fn routes_of(host: &dyn Host, routing: &Routing, queries: &[RouteQuery]) -> Vec<Result<RouteUsed, Gap>> {
     let requests: Vec<Vec<u8>> = queries.iter().flat_map(|query| [request(query, false), request(query, true)]).collect();
     let answers = host.netlink_many(libc::NETLINK_ROUTE, &requests);
     let used = |(query, pair): (&RouteQuery, &[io::Result<Vec<u8>>])| {

@@ -124,19 +124,21 @@ impl Netlink {
         Ok(answers.pop().unwrap_or_default())
     }
 
+    /// Several requests and the answers of each. The kernel works through them in their order, so that the closing message of
+    /// the last closes them all; of those before it only a dump has one of its own.
     fn ask_all<R: AsRef<[u8]>>(&mut self, requests: &[R]) -> io::Result<Vec<Vec<u8>>> {
         let first = self.seq.wrapping_add(1);
         let mut packet = Vec::with_capacity(requests.len() * 64);
-        for request in requests {
+        for (at, request) in requests.iter().enumerate() {
             self.seq = self.seq.wrapping_add(1);
-            stamp(&mut packet, request.as_ref(), self.seq)?;
+            stamp(&mut packet, request.as_ref(), self.seq, at + 1 == requests.len())?;
         }
         self.socket.send(&packet, 0)?;
 
         let mut answers = vec![Vec::new(); requests.len()];
-        let mut open = requests.len();
+        let mut closed = requests.is_empty();
         let mut total = 0;
-        while open > 0 {
+        while !closed {
             self.buffer.clear();
             let length = match self.socket.recv(&mut self.buffer, libc::MSG_DONTWAIT | libc::MSG_TRUNC) {
                 Ok(length) => length,
@@ -157,17 +159,15 @@ impl Netlink {
                 };
                 answer.extend_from_slice(message.bytes);
                 answer.resize(answer.len().next_multiple_of(4), 0);
-                if message.kind == nla::DONE || message.kind == nla::ERROR {
-                    open -= 1;
-                }
+                closed |= message.seq == self.seq && (message.kind == nla::DONE || message.kind == nla::ERROR);
             }
         }
         Ok(answers)
     }
 }
 
-/// Appends a request with its sequence number; one that is no dump asks to be acknowledged, which marks its answer's end.
-fn stamp(packet: &mut Vec<u8>, request: &[u8], seq: u32) -> io::Result<()> {
+/// Appends a request with its sequence number. The last, if it is no dump, asks to be acknowledged, which marks the end.
+fn stamp(packet: &mut Vec<u8>, request: &[u8], seq: u32, last: bool) -> io::Result<()> {
     if request.len() < nla::HEADER {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a netlink request shorter than its header"));
     }
@@ -175,7 +175,7 @@ fn stamp(packet: &mut Vec<u8>, request: &[u8], seq: u32) -> io::Result<()> {
     packet.extend_from_slice(request);
     packet.resize(packet.len().next_multiple_of(4), 0);
     let flags = nla::read_u16(&request[6..]).unwrap_or(0);
-    let flags = if flags & nla::DUMP == nla::DUMP { flags } else { flags | nla::ACK } | nla::REQUEST;
+    let flags = if !last || flags & nla::DUMP == nla::DUMP { flags } else { flags | nla::ACK } | nla::REQUEST;
     packet[start + 6..start + 8].copy_from_slice(&flags.to_ne_bytes());
     packet[start + 8..start + 12].copy_from_slice(&seq.to_ne_bytes());
     Ok(())

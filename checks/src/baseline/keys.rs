@@ -140,6 +140,7 @@ const NAMES: &[&str] = &[
     "net.ipv4.tcp_autocorking",
     "net.ipv4.tcp_comp_sack_delay_ns",
     "net.ipv4.tcp_comp_sack_nr",
+    "net.ipv4.tcp_early_demux",
     "net.ipv4.tcp_early_retrans",
     "net.ipv4.tcp_ecn_fallback",
     "net.ipv4.tcp_frto",
@@ -169,6 +170,14 @@ const NAMES: &[&str] = &[
     "net.ipv4.tcp_tso_win_divisor",
     "net.ipv4.tcp_workaround_signed_windows",
     "net.ipv4.udp_early_demux",
+    "net.ipv6.fib_multipath_hash_policy",
+    "net.ipv6.icmp.echo_ignore_all",
+    "net.ipv6.icmp.ratelimit",
+    "net.ipv6.icmp.ratemask",
+    "net.ipv6.ip6frag_high_thresh",
+    "net.ipv6.ip6frag_low_thresh",
+    "net.ipv6.ip6frag_time",
+    "net.ipv6.ip_nonlocal_bind",
 ];
 
 /// The folders of `/proc/sys` (`Documentation/admin-guide/sysctl/`).

@@ -77,9 +77,14 @@ pub(crate) fn waiver(waiver: &Waiver, used: WaiverUse) -> Option<Finding> {
 }
 
 /// The finding of a run in which nothing counts.
-pub(crate) fn nothing(waived: u32) -> Finding {
+pub(crate) fn nothing(case: &Case<'_>, waived: u32) -> Finding {
     let summary = if waived == 0 { "nothing was checked" } else { "nothing was checked but what is waived" };
     let mut finding = Finding::new(Run::META.id, "run", At::default(), Outcome::Unknown, summary);
-    finding.remedies = alloc::vec!["name a host: pathvet check HOST".into()];
+    let recorded = case.evidence.hosts.iter().any(|host| host.origin == "root");
+    finding.remedies = alloc::vec![if recorded {
+        "a recorded tree holds no path: name a check that needs none with --only, or probe from that host: pathvet check HOST".into()
+    } else {
+        "name a host: pathvet check HOST".into()
+    }];
     finding
 }

@@ -1,9 +1,12 @@
 //! One probed path: what was sent, what came back, and what the search concluded from it.
 
 use super::RouteUsed;
+use crate::report::At;
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -145,6 +148,9 @@ pub struct Path {
     /// Why the search stopped before it was sure: the deadline, a signal, the probe budget.
     #[serde(default)]
     pub incomplete: Option<String>,
+    /// What findings on this path share; made when it is first needed.
+    #[serde(skip)]
+    pub shared: Shared,
 }
 
 const fn one() -> u32 {
@@ -426,7 +432,14 @@ impl Path {
             send_error: None,
             void_rounds: 0,
             incomplete: None,
+            shared: Shared::default(),
         }
+    }
+
+    /// The subject of findings on this path, and what `parts` makes of the path: both are made when they are first asked for,
+    /// and shared by all findings. With ten thousand paths that is most of a report.
+    pub(crate) fn shared(&self, parts: impl FnOnce(&Self) -> At) -> (Arc<str>, Arc<At>) {
+        self.shared.0.get_or_init(|| (self.subject().into(), Arc::new(parts(self)))).clone()
     }
 
     /// The subject of findings on this path: `node1->node2`, with the network and `/6` where they are needed to tell paths apart.
@@ -441,5 +454,15 @@ impl Path {
             subject.push_str("/6");
         }
         subject
+    }
+}
+
+/// What is worked out from a path once. It says nothing that the path does not, so that any two are equal.
+#[derive(Debug, Clone, Default)]
+pub struct Shared(OnceCell<(Arc<str>, Arc<At>)>);
+
+impl PartialEq for Shared {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }

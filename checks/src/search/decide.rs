@@ -523,10 +523,10 @@ impl Search {
             self.enqueue(now, low + 1, Carrier::Udp, Role::Confirm);
             return true;
         }
-        if self.config.methods.tcp && self.udp.low < low && self.tcp.get(low).sent == 0 && self.tcp_syns() + 6 <= MAX_SYNS {
+        if self.config.methods.tcp && self.udp.low < low && self.tcp_undecided(low) && self.tcp_syns() + 4 <= MAX_SYNS {
             let mut at = now;
             // What should arrive comes last: its answer ends the wait for the others.
-            for size in [low + 1, low + 1, low] {
+            for size in [low + 1, low + 1, low + 1, low] {
                 self.enqueue(at, size, Carrier::Tcp, Role::Confirm);
                 at += SYN_GAP;
             }
@@ -590,6 +590,15 @@ impl Search {
         let enough = if lossy { at_low.replied >= 3 && above.sent >= 6 } else { at_low.replied > 0 };
         // Silence of three is silence where nothing is lost; under loss it takes more, and after ten it is left at that.
         !enough && lossy && self.confirm_extra < 10
+    }
+
+    /// Whether TCP should be asked (again) at N and N + 1: where packets are lost, one silence at N is no answer and three above
+    /// it are too few.
+    fn tcp_undecided(&self, low: u32) -> bool {
+        let above = self.tcp.get(low + 1);
+        let enough = self.tcp.low >= low && above.sent >= 6;
+        let lossy = self.ladder().loss().1 > 0;
+        self.tcp.low <= low && (above.sent == 0 || (lossy && !enough))
     }
 
     fn ask_fragments(&mut self, now: Duration) -> bool {

@@ -511,6 +511,23 @@ fn tcp_alone_proves_what_passes_and_nothing_more() {
     assert!(run.sent.iter().filter(|(carrier, _)| *carrier == Carrier::Tcp).count() <= 20);
 }
 
+/// Where the far end's errors are spent on others, TCP alone can confirm a cut: a SYN that is lost is no answer.
+#[test]
+fn a_cut_under_loss_is_confirmed_by_more_than_one_syn() {
+    let confirmed = |loss, seed| {
+        let run = run(Net { udp: false, loss, ..Net::clean(9198) }, Config { on_link: false, ..config(9600, seed) });
+        assert_eq!(run.path.path_mtu, Some(9198), "seed {seed}");
+        let syns = run.sent.iter().filter(|(carrier, _)| *carrier == Carrier::Tcp).count();
+        assert!(syns <= 20, "{syns}");
+        run.path.methods.iter().any(|result| {
+            result.method == crate::evidence::Method::Tcp && (result.passed, result.failed) == (Some(9198), Some(9199))
+        })
+    };
+    assert!(confirmed(0, 1));
+    let count = (0..100).filter(|seed| confirmed(200, *seed)).count();
+    assert!(count >= 95, "{count} of 100");
+}
+
 #[test]
 fn a_dead_host_costs_a_handful_of_small_probes() {
     let run = run(Net { loss: 1000, ..Net::clean(9000) }, config(9000, 2));

@@ -71,7 +71,8 @@ impl Engine<'_> {
                     let target = &self.targets[*path as usize];
                     let (address, oversize) = (target.address, probe.size > target.interface_mtu);
                     let emsgsize = error.raw_os_error() == Some(libc::EMSGSIZE);
-                    if !is_full(&error) && !(emsgsize && oversize) && tries < if emsgsize { STALE_ERRORS } else { 4 } {
+                    let own = is_full(&error) || (emsgsize && oversize);
+                    if !own && tries < if emsgsize { STALE_ERRORS } else { 4 } {
                         tries += 1;
                         self.refusals.clear();
                         self.drain_errors();
