@@ -19,6 +19,7 @@ mod routes;
 mod rtnetlink;
 mod rules;
 mod subnet_manager;
+mod sysctl;
 mod sysfs;
 mod used;
 mod words;
@@ -33,6 +34,7 @@ pub use overflow::{Overflows, overflows};
 pub use read::{EVIDENCE_LIMIT, ReadError, read_evidence};
 pub use routes::routes;
 pub use subnet_manager::subnet_managers;
+pub use sysctl::{SysctlFiles, boot_loader, sysctl};
 pub use used::{RouteQuery, Routing, route_used, routes_used};
 
 use crate::host::Host;

@@ -1,5 +1,9 @@
 //! The checks. This list is the whole registry, and its order is the order of the manual.
 
+pub(crate) mod dcb_app;
+mod dcb_dcbx;
+mod dcb_ets;
+mod dcb_pfc;
 mod ib_firmware;
 mod ib_modules;
 mod ib_partition;
@@ -11,6 +15,7 @@ pub(crate) mod link_errors;
 pub(crate) mod link_mtu;
 mod link_pause;
 mod link_state;
+mod lldp_neighbor;
 mod path_corrupt;
 pub(crate) mod path_loss;
 pub(crate) mod path_mtu;
@@ -19,6 +24,7 @@ mod path_reverse;
 mod path_route;
 mod pmtu_cache;
 pub(crate) mod run;
+pub(crate) mod switch_frame_size;
 
 use crate::check::Check;
 
@@ -35,6 +41,12 @@ pub const ALL: &[&dyn Check] = &[
     &link_state::LinkState,
     &link_errors::LinkErrors,
     &link_pause::LinkPause,
+    &dcb_pfc::DcbPfc,
+    &dcb_ets::DcbEts,
+    &dcb_app::DcbApp,
+    &dcb_dcbx::DcbDcbx,
+    &switch_frame_size::SwitchFrameSize,
+    &lldp_neighbor::LldpNeighbor,
     &ib_port::IbPortCheck,
     &ipoib_mode::IpoibModeCheck,
     &ipoib_mtu::IpoibMtu,

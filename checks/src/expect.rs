@@ -1,5 +1,9 @@
 //! What the user expects: the plan and the options, already read and checked. Plain data.
 
+mod dcb;
+
+pub use dcb::{AppExpect, AppId, ClassExpect, DcbExpect, DcbProfile, Trust};
+
 use crate::report::Outcome;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -62,6 +66,10 @@ pub struct Settings {
     pub ipoib: IpoibExpect,
     /// `sm`: who is to manage the InfiniBand subnet.
     pub sm: SmExpect,
+    /// Data Center Bridging; boxed, because most plans say nothing of it.
+    pub dcb: Option<alloc::boxed::Box<DcbExpect>>,
+    /// Names of the switches of which one must be at the other end of the cable (`lldp_neighbor`).
+    pub lldp_neighbor: Option<Vec<String>>,
 }
 
 /// The plan's `expect.ipoib`.

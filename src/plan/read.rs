@@ -1,5 +1,7 @@
 //! The readers of a plan's keys. Each collects its mistakes and goes on, so that one run shows them all.
 
+mod expect_dcb;
+
 use super::yaml::{Document, Entry, Node};
 use super::{Limits, Pairs, PathGroup, Plan, PlanHost, SCHEMA, mask};
 use crate::error::{InputError, MOST_SHOWN, Place, Problem};
@@ -366,9 +368,11 @@ impl Reader {
 
     fn settings(&mut self, node: &Node<'_>, family: Option<Family>) -> Settings {
         let mut settings = Settings::default();
-        for field in self.fields(node, &["mtu", "loss", "ipoib", "sm"]).unwrap_or_default() {
+        for field in self.fields(node, &["mtu", "loss", "dcb", "lldp_neighbor", "ipoib", "sm"]).unwrap_or_default() {
             match field.key {
                 "mtu" => settings.mtu = self.size(&field.node, family),
+                "dcb" => settings.dcb = self.dcb(&field.node),
+                "lldp_neighbor" => settings.lldp_neighbor = self.lldp_neighbor(&field.node),
                 "ipoib" => settings.ipoib = self.ipoib(&field.node),
                 "sm" => settings.sm = self.subnet_manager(&field.node),
                 _ => settings.loss_ppm = self.loss(&field.node),
