@@ -19,6 +19,7 @@ mod list;
 mod output;
 mod plan;
 mod probe;
+mod tune;
 mod watch;
 
 use crate::error::{Error, printable, writeln_stderr};
@@ -117,6 +118,9 @@ Examples:
     /// Write or lint a plan
     #[command(subcommand, arg_required_else_help = true)]
     Plan(PlanVerb),
+    /// Baselines of kernel settings: compare, apply, take back
+    #[command(subcommand, arg_required_else_help = true)]
+    Tune(tune::TuneVerb),
     /// Show a broken network being vetted, in namespaces of its own
     Demo(DemoArgs),
     /// Write shell completions and other files for packaging
@@ -373,6 +377,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Outcome, Error> {
         Verb::List => list::run(),
         Verb::Plan(PlanVerb::Init(args)) => plan::init(&args),
         Verb::Plan(PlanVerb::Lint(args)) => plan::lint(&args),
+        Verb::Tune(verb) => tune::run(&verb),
         Verb::Demo(args) => demo::run(&args),
         Verb::Generate(args) => generate::run(&args),
     }

@@ -4,6 +4,7 @@ pub mod json;
 pub mod ladder;
 pub mod progress;
 pub mod table;
+pub mod tune;
 
 mod paths;
 mod side;

@@ -4,6 +4,13 @@ pub(crate) mod dcb_app;
 pub(crate) mod dcb_dcbx;
 mod dcb_ets;
 mod dcb_pfc;
+mod ib_firmware;
+mod ib_modules;
+mod ib_partition;
+pub(crate) mod ib_port;
+mod ib_sm;
+pub(crate) mod ipoib_mode;
+mod ipoib_mtu;
 pub(crate) mod link_errors;
 pub(crate) mod link_mtu;
 mod link_pause;
@@ -40,6 +47,13 @@ pub const ALL: &[&dyn Check] = &[
     &dcb_dcbx::DcbDcbx,
     &switch_frame_size::SwitchFrameSize,
     &lldp_neighbor::LldpNeighbor,
+    &ib_port::IbPortCheck,
+    &ipoib_mode::IpoibModeCheck,
+    &ipoib_mtu::IpoibMtu,
+    &ib_partition::IbPartition,
+    &ib_sm::IbSm,
+    &ib_modules::IbModules,
+    &ib_firmware::IbFirmware,
     &run::Run,
 ];
 

@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod baseline;
 pub mod builtin;
 pub mod catalogue;
 mod chain;
@@ -15,12 +16,16 @@ mod dcb;
 pub mod diagnose;
 pub mod evidence;
 pub mod expect;
+mod fabric;
 mod facts;
+pub mod guid;
 mod judge;
 pub mod parse;
+mod partition;
 pub mod report;
 pub mod search;
 pub mod size;
+pub mod tune;
 pub mod wire;
 
 pub use judge::{Case, expected_mtu, judge, judge_owned};

@@ -5,6 +5,7 @@
 pub mod infiniband;
 pub mod opensm;
 pub mod paste;
+pub mod sysctl;
 
 use alloc::string::String;
 
