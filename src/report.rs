@@ -7,6 +7,7 @@ pub mod table;
 pub mod tune;
 
 mod paths;
+mod side;
 mod text;
 
 /// How a report is to be shown. The caller decides: this module asks neither the terminal nor the environment.

@@ -139,6 +139,7 @@ fn some_host() -> impl Strategy<Value = Host> {
             sysctl: has[6].then(|| [(format!("net.node{name}"), Sysctl::default())].into()),
             power: has[7].then(Power::default),
             gaps: gaps.into_iter().map(gap).collect(),
+            ..Host::default()
         },
     )
 }
