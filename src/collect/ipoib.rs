@@ -43,8 +43,7 @@ pub(super) fn ipoib(host: &dyn Host, found: &mut evidence::Host) -> Vec<Gap> {
 
 /// Adapters by the device that they sit on, as the `device` link of sysfs ends.
 fn adapters(host: &dyn Host, found: &evidence::Host) -> BTreeMap<String, String> {
-    let mut names: Vec<&str> =
-        found.infiniband.iter().flat_map(|table| &table.ports).map(|port| port.device.as_str()).collect();
+    let mut names: Vec<&str> = found.infiniband.iter().flat_map(|table| &table.ports).map(|port| port.device.as_str()).collect();
     names.dedup();
     let below = |name: &&str| Some((last(&host.link(&format!("/sys/class/infiniband/{name}/device")).ok()?)?, (*name).to_owned()));
     names.iter().filter_map(below).collect()
