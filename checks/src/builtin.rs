@@ -1,5 +1,6 @@
 //! The checks. This list is the whole registry, and its order is the order of the manual.
 
+mod host_power;
 pub(crate) mod link_errors;
 pub(crate) mod link_mtu;
 mod link_pause;
@@ -11,7 +12,9 @@ pub(crate) mod path_reach;
 mod path_reverse;
 mod path_route;
 mod pmtu_cache;
+pub(crate) mod pmtu_masking;
 pub(crate) mod run;
+mod tuning;
 
 use crate::check::Check;
 
@@ -24,10 +27,13 @@ pub const ALL: &[&dyn Check] = &[
     &path_loss::PathLoss,
     &path_corrupt::PathCorrupt,
     &pmtu_cache::PmtuCache,
+    &pmtu_masking::PmtuMasking,
     &link_mtu::LinkMtu,
     &link_state::LinkState,
     &link_errors::LinkErrors,
     &link_pause::LinkPause,
+    &host_power::HostPower,
+    &tuning::Tuning,
     &run::Run,
 ];
 

@@ -29,7 +29,7 @@ pub use path::{
     RungOutcome, Shared, TooBig,
 };
 pub use route::{Route, RouteUsed};
-pub use tuning::{IdleState, Otherwise, Place, Power, Sysctl};
+pub use tuning::{IdleState, Memory, Otherwise, Place, Power, Sysctl};
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,8 +1,10 @@
 //! What the user expects: the plan and the options, already read and checked. Plain data.
 
+use crate::baseline::Baseline;
 use crate::report::Outcome;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -25,6 +27,21 @@ pub struct Expect {
     pub severity: BTreeMap<String, Outcome>,
     /// The plan's `waivers`.
     pub waivers: Vec<Waiver>,
+}
+
+impl Expect {
+    /// Every baseline that is expected of some host.
+    pub fn baselines(&self) -> impl Iterator<Item = &Arc<Baseline>> {
+        let settings = core::iter::once(&self.all)
+            .chain(self.networks.values().map(|network| &network.expect))
+            .chain(self.hosts.values().map(|host| &host.expect));
+        settings.filter_map(|settings| settings.tuning.as_ref())
+    }
+
+    /// The keys of these baselines; a key may come more than once.
+    pub fn tuning_keys(&self) -> impl Iterator<Item = &str> {
+        self.baselines().flat_map(|baseline| &baseline.values).map(|setting| setting.key.as_str())
+    }
 }
 
 /// A host of the plan.
@@ -58,6 +75,8 @@ pub struct Settings {
     pub mtu: Option<u32>,
     /// Loss from which `path-loss` fails, millionths.
     pub loss_ppm: Option<u32>,
+    /// Kernel settings that a host must follow.
+    pub tuning: Option<Arc<Baseline>>,
 }
 
 /// A finding that somebody accepted for a while.

@@ -145,6 +145,12 @@ impl<'d> Node<'d> {
         self.document.problem(&self.span, message)
     }
 
+    /// What messages call its document.
+    #[must_use]
+    pub fn document_name(&self) -> &'d str {
+        &self.document.name
+    }
+
     /// Where the node stands.
     #[must_use]
     pub fn place(&self) -> Place {

@@ -82,7 +82,8 @@ pub(crate) fn nothing(case: &Case<'_>, waived: u32) -> Finding {
     let mut finding = Finding::new(Run::META.id, "run", At::default(), Outcome::Unknown, summary);
     let recorded = case.evidence.hosts.iter().any(|host| host.origin == "root");
     finding.remedies = alloc::vec![if recorded {
-        "a recorded tree holds no path: name a check that needs none with --only, or probe from that host: pathvet check HOST".into()
+        "a recorded tree holds no path: name a check that needs none with --only, or probe from that host: pathvet check HOST"
+            .into()
     } else {
         "name a host: pathvet check HOST".into()
     }];
