@@ -15,6 +15,7 @@ use pathvet_checks::evidence::{Evidence, Host, SCHEMA, merge};
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 use std::path::Path as Folder;
+use std::time::Instant;
 use wanted::{local, unprobed, wanted};
 
 /// Paths that a dry run lists one by one.
@@ -71,7 +72,15 @@ impl Sources<'_> {
         let (wanted, elsewhere) = wanted(self.request, &host, self.files, self.taken);
         let mut paths = if self.host.live() {
             signal::catch();
-            self.probe(&mut host, &wanted, observer)
+            let clock = Instant::now();
+            let ears = collect::Ears::open(self.host, host.links.as_deref().unwrap_or_default(), self.request.lldp);
+            let paths = self.probe(&mut host, &wanted, observer);
+            ears.close(self.host, &mut host, &mut |waiting| {
+                observer.listening(waiting.heard, waiting.of, waiting.left);
+                let over = self.request.probing.deadline.is_some_and(|deadline| clock.elapsed() >= deadline);
+                !over && signal::caught().is_none()
+            });
+            paths
         } else {
             let why = "a recorded tree was read, from which nothing can be sent";
             wanted.iter().map(|wanted| unprobed(&host.name, wanted, self.taken, why)).collect()
