@@ -69,6 +69,7 @@ impl Sources<'_> {
     /// The facts of one host and its paths.
     fn gather(&self, observer: &mut dyn Observer) -> Gathered {
         let mut host = collect::host(self.host, self.taken);
+        collect::tuning(self.host, &mut host, self.request.expect.tuning_keys());
         let clock = Instant::now();
         let (wanted, elsewhere) = wanted(self.request, &host, self.files, self.taken);
         let mut paths = if self.host.live() {
