@@ -20,13 +20,14 @@ mod routes;
 mod rtnetlink;
 mod rules;
 mod subnet_manager;
+mod sysctl;
 mod sysfs;
 mod used;
 mod words;
 
 pub use counters::{CounterSample, apply_counters, sample_counters};
 pub use identity::local_name;
-pub use infiniband::{infiniband, infiniband_again};
+pub use infiniband::{coming_up, infiniband, infiniband_again};
 pub use links::links;
 pub use lldp::{Ears, Listening, Waiting};
 pub use modules::modules;
@@ -35,6 +36,7 @@ pub use overflow::{Overflows, overflows};
 pub use read::{EVIDENCE_LIMIT, ReadError, read_evidence};
 pub use routes::routes;
 pub use subnet_manager::subnet_managers;
+pub use sysctl::{SysctlFiles, boot_loader, sysctl};
 pub use used::{RouteQuery, Routing, route_used, routes_used};
 
 use crate::host::Host;

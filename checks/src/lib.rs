@@ -7,19 +7,25 @@
 
 extern crate alloc;
 
+pub mod baseline;
 pub mod builtin;
 pub mod catalogue;
 mod chain;
 pub mod check;
+mod dcb;
 pub mod diagnose;
 pub mod evidence;
 pub mod expect;
+mod fabric;
 mod facts;
+pub mod guid;
 mod judge;
 pub mod parse;
+mod partition;
 pub mod report;
 pub mod search;
 pub mod size;
+pub mod tune;
 pub mod wire;
 
 pub use judge::{Case, expected_mtu, judge, judge_owned};

@@ -159,11 +159,14 @@ fn unite(mut instances: Vec<Host>) -> Host {
     names.extend(instances.iter().map(|instance| instance.name.clone()));
 
     let first = |has: &dyn Fn(&Host) -> bool| instances.iter().position(has);
-    let links = first(&|host| host.links.is_some());
+    // Interfaces that were only heard on (an imported capture) add to a table of interfaces and are none.
+    let whole = |host: &Host| host.links.as_ref().is_some_and(|links| links.iter().any(|link| link.mtu != 0));
+    let links = first(&whole).or_else(|| first(&|host| host.links.is_some()));
     let routes = first(&|host| host.routes.is_some());
     let neighbours = first(&|host| host.neighbours.is_some());
     let modules = first(&|host| host.modules.is_some());
     let infiniband = first(&|host| host.infiniband.is_some());
+    let roce = first(&|host| host.roce.is_some());
     let sysctl = first(&|host| host.sysctl.is_some());
     let power = first(&|host| host.power.is_some());
     let mut gaps: BTreeSet<Gap> = clones(&instances).into_iter().collect();
@@ -174,6 +177,7 @@ fn unite(mut instances: Vec<Host>) -> Host {
             "neighbours" => neighbours.is_none_or(|winner| winner == at),
             "modules" => modules.is_none_or(|winner| winner == at),
             "infiniband" => infiniband.is_none_or(|winner| winner == at),
+            "roce" => roce.is_none_or(|winner| winner == at),
             "sysctl" => sysctl.is_none_or(|winner| winner == at),
             "power" => power.is_none_or(|winner| winner == at),
             "id" => instances.iter().all(|other| other.id.is_none()),
@@ -202,6 +206,7 @@ fn unite(mut instances: Vec<Host>) -> Host {
     host.neighbours = neighbours.and_then(|at| instances[at].neighbours.take());
     host.modules = modules.and_then(|at| instances[at].modules.take());
     host.infiniband = infiniband.and_then(|at| instances[at].infiniband.take());
+    host.roce = roce.and_then(|at| instances[at].roce.take());
     host.sysctl = sysctl.and_then(|at| instances[at].sysctl.take());
     host.power = power.and_then(|at| instances[at].power.take());
     names.remove(&host.name);

@@ -20,6 +20,25 @@ pub struct Sysctl {
     /// Files that set it too and lose, in the order in which they are read.
     #[serde(default)]
     pub losers: Vec<Place>,
+    /// Files whose value the kernel refuses whatever the key: it is empty or in quotes, which no program takes off.
+    #[serde(default)]
+    pub refused: Vec<Place>,
+    /// What the other of `systemd-sysctl` and `sysctl --system` would make of the same files, where that is another value.
+    #[serde(default)]
+    pub otherwise: Option<Otherwise>,
+}
+
+/// What a program that does not run at boot here would make of the files.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Otherwise {
+    /// `systemd-sysctl` or `sysctl --system`.
+    pub loader: String,
+    /// The value that it would set.
+    #[serde(default)]
+    pub persisted: Option<String>,
+    /// The file whose value it would take.
+    #[serde(default)]
+    pub winner: Option<Place>,
 }
 
 /// A line of a configuration file.
