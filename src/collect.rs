@@ -15,6 +15,7 @@ mod neighbours;
 mod opensm;
 mod overflow;
 mod read;
+mod roce;
 mod routes;
 mod rtnetlink;
 mod rules;
@@ -56,6 +57,7 @@ pub fn host(host: &dyn Host, now: Timestamp) -> evidence::Host {
     found.neighbours = take(neighbours(host, links), &mut gaps);
     found.infiniband = take(infiniband(host), &mut gaps);
     found.modules = take(modules(host), &mut gaps);
+    found.roce = roce::roce(host, found.links.as_deref().unwrap_or_default());
     gaps.extend(ipoib::ipoib(host, &mut found));
     gaps.sort();
     gaps.dedup();

@@ -44,7 +44,7 @@ impl Reader {
                 _ => {}
             }
         }
-        if expect.is_empty() && fields.is_empty() {
+        if node.entries().is_some_and(|entries| entries.is_empty()) {
             self.wrong(node, &format!("at least one of {}", one_of(&KEYS)));
         }
         Some(Box::new(expect))
@@ -76,7 +76,7 @@ impl Reader {
             };
             match found {
                 Some(found) if all & found != 0 => {
-                    self.problems.push(item.problem(format!("{} stands here a second time", item.describe())))
+                    self.problems.push(item.problem(format!("{} stands here a second time", item.describe())));
                 }
                 Some(found) => all |= found,
                 None => self.wrong(&item, EXPECTED),
