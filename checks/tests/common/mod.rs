@@ -139,6 +139,12 @@ pub(crate) fn healthy() -> Evidence {
     Evidence { schema: SCHEMA.into(), taken: now(), tool: "pathvet 0.1.0".into(), hosts: vec![node1], paths: vec![path] }
 }
 
+/// Two hosts in connected mode on one fabric of 4096 with a master and a standby, and a path between them that carries 65520.
+pub(crate) fn infiniband() -> Evidence {
+    let text = include_str!("../../../testdata/checks/ib-sm/pass-two-hosts/evidence.json");
+    serde_json::from_str(text).expect("evidence")
+}
+
 /// node2 with its own evidence, its eth0 at `mtu`.
 pub(crate) fn node2(mtu: u32) -> Host {
     let mut eth0 = with_address(card("eth0", 2, mtu), "192.0.2.2", 24);

@@ -101,12 +101,11 @@ impl Reader {
             }
             let Some(fields) = self.fields(&item, &["priorities", "share", "strict"]) else { continue };
             let at = |key: &str| fields.iter().find(|field| field.key == key).map(|field| &field.node);
-            let priorities = match at("priorities") {
-                Some(node) => self.priorities(node),
-                None => {
-                    self.problems.push(item.problem("this class has no `priorities`").expected("expected `priorities: [3]`"));
-                    None
-                }
+            let priorities = if let Some(node) = at("priorities") {
+                self.priorities(node)
+            } else {
+                self.problems.push(item.problem("this class has no `priorities`").expected("expected `priorities: [3]`"));
+                None
             };
             let share = match (at("share"), at("strict")) {
                 (Some(node), None) => self.share(node).map(Some),
