@@ -13,11 +13,13 @@ mod demo;
 mod explain;
 mod gather;
 mod generate;
+mod import;
 mod judge;
 mod list;
 mod output;
 mod plan;
 mod probe;
+mod tune;
 mod watch;
 
 use crate::error::{Error, printable, writeln_stderr};
@@ -95,6 +97,15 @@ Examples:
   pathvet judge node1.json node2.json
   ssh node2 pathvet collect node1 | pathvet judge - --expect-mtu 9000")]
     Judge(JudgeVerbArgs),
+    /// Make evidence of what other programs have printed or captured
+    #[command(after_long_help = "\
+The result is an evidence document, see pathvet-evidence(5), for `pathvet judge`. Files without --host whose names differ in
+their extension alone are of one host. Lines that cannot be read are named on standard error, and the rest is used.
+
+Examples:
+  ssh node2 'ibstat; ip -d link' | pathvet import ib --host node2 - -o node2.json
+  pathvet import ib node1.ibstat node1.sminfo | pathvet judge -")]
+    Import(import::ImportArgs),
     /// Explain a check, or what stops at a size
     #[command(after_long_help = "\
 Examples:
@@ -107,6 +118,9 @@ Examples:
     /// Write or lint a plan
     #[command(subcommand, arg_required_else_help = true)]
     Plan(PlanVerb),
+    /// Baselines of kernel settings: compare, apply, take back
+    #[command(subcommand, arg_required_else_help = true)]
+    Tune(tune::TuneVerb),
     /// Show a broken network being vetted, in namespaces of its own
     Demo(DemoArgs),
     /// Write shell completions and other files for packaging
@@ -205,7 +219,7 @@ pub struct JudgeVerbArgs {
 /// `pathvet explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The id of a check, or a size: 9198, 9216frame, jumbo9614
+    /// The id of a check, a DCB profile, or a size: 9198, 9216frame, jumbo9614
     #[arg(value_name = "ID|SIZE", value_parser = Topic::parse)]
     pub topic: Topic,
     /// When to use colours
@@ -218,6 +232,8 @@ pub struct ExplainArgs {
 pub enum Topic {
     /// Index into the list of checks.
     Check(usize),
+    /// Index into the list of DCB profiles.
+    DcbProfile(usize),
     /// A size.
     Size(Size),
 }
@@ -278,12 +294,17 @@ impl Topic {
         if let Some(index) = checks.iter().position(|check| check.meta().id == text) {
             return Ok(Self::Check(index));
         }
+        let profiles = crate::catalogue::dcb_profiles();
+        if let Some(index) = profiles.iter().position(|profile| profile.id == text) {
+            return Ok(Self::DcbProfile(index));
+        }
         if text.starts_with(|c: char| c.is_ascii_digit()) || text.strip_prefix("jumbo").is_some_and(|rest| !rest.is_empty()) {
             return Size::parse(text, None).map(Self::Size).map_err(|error| error.to_string());
         }
-        let near = crate::error::nearest(text, checks.iter().map(|check| check.meta().id));
+        let known = checks.iter().map(|check| check.meta().id).chain(profiles.iter().map(|profile| profile.id.as_str()));
+        let near = crate::error::nearest(text, known);
         let near = near.map_or_else(|| "see `pathvet list`".to_string(), |near| format!("did you mean `{near}`?"));
-        Err(format!("no check is called so, and it is no size; {near}"))
+        Err(format!("no check or profile is called so, and it is no size; {near}"))
     }
 }
 
@@ -351,10 +372,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Outcome, Error> {
         Verb::Probe(args) => probe::run(&args),
         Verb::Collect(args) => collect::run(&args),
         Verb::Judge(args) => judge::run(&args),
+        Verb::Import(args) => import::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::List => list::run(),
         Verb::Plan(PlanVerb::Init(args)) => plan::init(&args),
         Verb::Plan(PlanVerb::Lint(args)) => plan::lint(&args),
+        Verb::Tune(verb) => tune::run(&verb),
         Verb::Demo(args) => demo::run(&args),
         Verb::Generate(args) => generate::run(&args),
     }

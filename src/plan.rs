@@ -4,6 +4,7 @@
 //! Everything that is wrong is said at once, with file, line, column and the nearest right word ([`crate::error::InputError`]).
 
 pub mod baseline;
+mod expect_ib;
 mod expect_tuning;
 pub mod init;
 mod read;

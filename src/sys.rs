@@ -1,5 +1,6 @@
 //! Everything unsafe, in small functions that explain themselves.
 
+pub mod device;
 pub mod ethtool;
 pub mod frame;
 pub mod ns;

@@ -14,6 +14,7 @@ pub mod disk;
 pub mod journal;
 pub mod plan;
 pub mod revert;
+pub mod standing;
 
 use crate::error::OutputError;
 

@@ -21,7 +21,7 @@ fn help_and_version_are_answers() {
     assert!(printed(&["--help"]).contains("Exit codes:"));
     assert!(printed(&["-h"]).lines().count() < 40, "the short help fits on a screen");
     assert_eq!(printed(&["--version"]), format!("pathvet {}\n", env!("CARGO_PKG_VERSION")));
-    for verb in ["check", "probe", "collect", "judge", "explain"] {
+    for verb in ["check", "probe", "collect", "judge", "import", "explain"] {
         assert!(printed(&[verb, "--help"]).contains("Examples:\n  "), "{verb}");
     }
 }

@@ -13,6 +13,7 @@ mod lldp;
 mod merge;
 mod neighbour;
 mod path;
+mod roce;
 mod route;
 mod tuning;
 
@@ -28,6 +29,7 @@ pub use path::{
     Asked, Direction, Limit, LimitKind, LossSample, Method, MethodResult, Path, PeerMtu, PeerMtuHow, Policer, Proof, Rtt, Rung,
     RungOutcome, Shared, TooBig,
 };
+pub use roce::Roce;
 pub use route::{Route, RouteUsed};
 pub use tuning::{IdleState, Memory, Otherwise, Place, Power, Sysctl};
 

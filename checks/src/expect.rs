@@ -1,5 +1,9 @@
 //! What the user expects: the plan and the options, already read and checked. Plain data.
 
+mod dcb;
+
+pub use dcb::{AppExpect, AppId, ClassExpect, DcbExpect, DcbProfile, Trust};
+
 use crate::baseline::Baseline;
 use crate::report::Outcome;
 use alloc::collections::BTreeMap;
@@ -75,8 +79,54 @@ pub struct Settings {
     pub mtu: Option<u32>,
     /// Loss from which `path-loss` fails, millionths.
     pub loss_ppm: Option<u32>,
+    /// `ipoib`: how `IPoIB` interfaces are to be set.
+    pub ipoib: IpoibExpect,
+    /// `sm`: who is to manage the InfiniBand subnet.
+    pub sm: SmExpect,
+    /// Data Center Bridging; boxed, because most plans say nothing of it.
+    pub dcb: Option<alloc::boxed::Box<DcbExpect>>,
+    /// Names of the switches of which one must be at the other end of the cable (`lldp_neighbor`).
+    pub lldp_neighbor: Option<Vec<String>>,
     /// Kernel settings that a host must follow.
     pub tuning: Option<Arc<Baseline>>,
+}
+
+/// The plan's `expect.ipoib`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IpoibExpect {
+    /// Connected or datagram.
+    pub mode: Option<IpoibMode>,
+    /// MTU of the interface, bytes of IP packet.
+    pub mtu: Option<u32>,
+}
+
+/// The two modes of `IPoIB` (RFC 4391 and RFC 4755).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IpoibMode {
+    /// Reliable connections, MTU up to 65520.
+    Connected,
+    /// Unreliable datagrams, the MTU of the broadcast group less 4.
+    Datagram,
+}
+
+/// The plan's `expect.sm`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SmExpect {
+    /// GUID of the intended master, as [`crate::guid::normal`] writes it.
+    pub master: Option<String>,
+    /// Fewest standby managers.
+    pub standby: Option<u32>,
+}
+
+impl IpoibMode {
+    /// As the kernel writes it: `connected`, `datagram`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Datagram => "datagram",
+        }
+    }
 }
 
 /// A finding that somebody accepted for a while.

@@ -247,18 +247,15 @@ pub fn vet(rule: &Rule, found: &Sysctl) -> (Outcome, String) {
     }
 }
 
-/// A value as people read it: what counts pages gets its bytes, large numbers of bytes their unit.
+/// A value as people read it: what counts pages gets its bytes.
 #[must_use]
 pub fn shown(key: &str, value: &str, page_size: u64) -> String {
     let value = normal(value);
-    let Some(Kind::Number { unit, .. }) = shape(key).map(|shape| shape.kind) else { return value };
-    let each = match unit {
-        "pages" => u128::from(page_size),
-        "bytes" => 1,
-        _ => return value,
-    };
-    let most = value.split(' ').filter_map(|field| field.parse::<u128>().ok()).max().unwrap_or(0).saturating_mul(each);
-    if unit == "bytes" && most < 1 << 20 { value } else { format!("{value} ({})", bytes_words(most)) }
+    if !matches!(shape(key).map(|shape| shape.kind), Some(Kind::Number { unit: "pages", .. })) {
+        return value;
+    }
+    let most = value.split(' ').filter_map(|field| field.parse::<u128>().ok()).max().unwrap_or(0);
+    format!("{value} ({})", bytes_words(most.saturating_mul(u128::from(page_size))))
 }
 
 #[cfg(test)]
@@ -287,8 +284,7 @@ mod tests {
     #[test]
     fn pages_are_shown_as_bytes_too() {
         assert_eq!(shown("net.ipv4.tcp_mem", "16777216\t16777216 16777216", 4096), "16777216 16777216 16777216 (64 GiB)");
-        assert_eq!(shown("net.core.rmem_max", "16777216", 4096), "16777216 (16 MiB)");
-        assert_eq!(shown("net.core.rmem_max", "212992", 4096), "212992");
+        assert_eq!(shown("net.core.rmem_max", "16777216", 4096), "16777216");
         assert_eq!(shown("net.ipv4.tcp_sack", "1", 4096), "1");
         assert_eq!(shown("net.core.default_qdisc", "fq", 4096), "fq");
         drop(shown("net.ipv4.tcp_mem", "340282366920938463463374607431768211455", u64::MAX));

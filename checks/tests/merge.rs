@@ -140,6 +140,7 @@ fn some_host() -> impl Strategy<Value = Host> {
             memory: has[7].then(|| Memory { total: Some(u64::from(name)), page_size: None }),
             power: has[7].then(Power::default),
             gaps: gaps.into_iter().map(gap).collect(),
+            ..Host::default()
         },
     )
 }

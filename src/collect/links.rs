@@ -217,7 +217,7 @@ fn ethtool_answers(host: &dyn Host, links: &mut [Link]) -> Vec<Gap> {
 
 /// Driver, firmware, bus and physical function of what is not a virtual device of the kernel's own.
 fn device(host: &dyn Host, link: &mut Link) -> Option<Gap> {
-    if link.is_loopback() || !link.kind().is_empty() {
+    if link.is_loopback() || !matches!(link.kind(), "" | "ipoib") {
         return None;
     }
     let refused = match host.driver(&link.ifname) {

@@ -4,7 +4,6 @@ use super::{ANSWER_LIMIT, DriverInfo, FILE_LIMIT, Host, conclude};
 use netlink_sys::{Socket, SocketAddr};
 use pathvet_checks::wire::nla;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 
 /// Requests that are sent at once: their answers fit a receive buffer of 212,992 bytes many times over.
 const BATCH: usize = 32;
@@ -23,8 +22,7 @@ impl Host for ThisHost {
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        let file = std::fs::File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-        read_file(file)
+        read_file(crate::sys::device::open_to_read(path)?)
     }
 
     fn list(&self, path: &str) -> io::Result<Vec<String>> {

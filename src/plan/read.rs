@@ -1,5 +1,7 @@
 //! The readers of a plan's keys. Each collects its mistakes and goes on, so that one run shows them all.
 
+mod expect_dcb;
+
 use super::yaml::{Document, Entry, Node};
 use super::{Limits, Pairs, PathGroup, Plan, PlanHost, SCHEMA, mask};
 use crate::error::{InputError, MOST_SHOWN, Place, Problem};
@@ -38,22 +40,22 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Plan, InputError> {
     Ok(plan)
 }
 
-struct Reader {
-    problems: Vec<Problem>,
-    notes: Vec<Problem>,
+pub(super) struct Reader {
+    pub(super) problems: Vec<Problem>,
+    pub(super) notes: Vec<Problem>,
     unused: Vec<Problem>,
     /// `host x` and `network x` that some path names.
     used: BTreeSet<String>,
 }
 
 impl Reader {
-    fn wrong(&mut self, node: &Node<'_>, expected: &str) {
+    pub(super) fn wrong(&mut self, node: &Node<'_>, expected: &str) {
         self.problems
             .push(node.problem(format!("{} does not belong here", node.describe())).expected(format!("expected {expected}")));
     }
 
     /// The entries of a mapping whose keys are known. Unknown keys are reported and left out.
-    fn fields<'d>(&mut self, node: &Node<'d>, known: &[&str]) -> Option<Vec<Entry<'d>>> {
+    pub(super) fn fields<'d>(&mut self, node: &Node<'d>, known: &[&str]) -> Option<Vec<Entry<'d>>> {
         let entries = self.mapping(node, &format!("a mapping with {}", one_of(known)))?;
         let (right, unknown): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| known.contains(&entry.key));
         for entry in unknown {
@@ -87,12 +89,12 @@ impl Reader {
     }
 
     /// Adds the nearest right word. Only for the problems that are shown: with thousands of each it would take its time.
-    fn near<'w>(&mut self, problem: Problem, word: &str, words: impl IntoIterator<Item = &'w str>) {
+    pub(super) fn near<'w>(&mut self, problem: Problem, word: &str, words: impl IntoIterator<Item = &'w str>) {
         let problem = if self.problems.len() < MOST_SHOWN { problem.nearest(word, words) } else { problem };
         self.problems.push(problem);
     }
 
-    fn text<'d>(&mut self, node: &Node<'d>, expected: &str) -> Option<&'d str> {
+    pub(super) fn text<'d>(&mut self, node: &Node<'d>, expected: &str) -> Option<&'d str> {
         match node.value.as_str() {
             Some(text) if !text.trim().is_empty() => Some(text),
             _ => {
@@ -102,7 +104,7 @@ impl Reader {
         }
     }
 
-    fn word<'w>(&mut self, node: &Node<'_>, words: &[&'w str]) -> Option<&'w str> {
+    pub(super) fn word<'w>(&mut self, node: &Node<'_>, words: &[&'w str]) -> Option<&'w str> {
         let text = self.text(node, &one_of(words))?;
         let found = words.iter().copied().find(|word| *word == text);
         if found.is_none() {
@@ -112,7 +114,7 @@ impl Reader {
         found
     }
 
-    fn number(&mut self, node: &Node<'_>, range: std::ops::RangeInclusive<u64>, what: &str) -> Option<u64> {
+    pub(super) fn number(&mut self, node: &Node<'_>, range: std::ops::RangeInclusive<u64>, what: &str) -> Option<u64> {
         let number = node.value.as_u64().filter(|number| range.contains(number));
         if number.is_none() {
             self.wrong(node, &format!("{what} from {} to {}", range.start(), range.end()));
@@ -120,7 +122,7 @@ impl Reader {
         number
     }
 
-    fn size(&mut self, node: &Node<'_>, family: Option<Family>) -> Option<u32> {
+    pub(super) fn size(&mut self, node: &Node<'_>, family: Option<Family>) -> Option<u32> {
         let least = family.unwrap_or(Family::V4).min_mtu();
         let expected = format!("expected an IP MTU from {least} to {MAX}, or a size with its unit");
         let size = match node.value {
@@ -367,9 +369,13 @@ impl Reader {
 
     fn settings(&mut self, node: &Node<'_>, family: Option<Family>) -> Settings {
         let mut settings = Settings::default();
-        for field in self.fields(node, &["mtu", "loss", "tuning"]).unwrap_or_default() {
+        for field in self.fields(node, &["mtu", "loss", "dcb", "lldp_neighbor", "ipoib", "sm", "tuning"]).unwrap_or_default() {
             match field.key {
                 "mtu" => settings.mtu = self.size(&field.node, family),
+                "dcb" => settings.dcb = self.dcb(&field.node),
+                "lldp_neighbor" => settings.lldp_neighbor = self.lldp_neighbor(&field.node),
+                "ipoib" => settings.ipoib = self.ipoib(&field.node),
+                "sm" => settings.sm = self.subnet_manager(&field.node),
                 "tuning" => settings.tuning = super::expect_tuning::read(&field.node, &mut self.problems),
                 _ => settings.loss_ppm = self.loss(&field.node),
             }

@@ -151,6 +151,12 @@ impl<'d> Node<'d> {
         &self.document.name
     }
 
+    /// The node as it is written in the file.
+    #[must_use]
+    pub fn source(&self) -> &'d str {
+        self.document.text.get(self.span.clone()).unwrap_or_default()
+    }
+
     /// Where the node stands.
     #[must_use]
     pub fn place(&self) -> Place {

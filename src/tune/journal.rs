@@ -186,12 +186,24 @@ pub fn is_file_word(name: &str) -> bool {
     name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good)
 }
 
+/// Why the journals of a host are not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListError {
+    /// They may not be read; in words.
+    Unreadable(String),
+    /// One of them is no journal.
+    Broken(InputError),
+}
+
 /// The journals of a host, in the order of their numbers. None where there is no folder.
 ///
 /// # Errors
 /// What may not be read, or is no journal.
-pub fn list(host: &dyn Host) -> Result<Vec<Entry>, InputError> {
-    let unreadable = |place: &str, error: &io::Error| InputError::one(place, format!("cannot be read: {error}"));
+pub fn list(host: &dyn Host) -> Result<Vec<Entry>, ListError> {
+    let unreadable = |place: &str, error: &io::Error| {
+        let right = if error.kind() == io::ErrorKind::PermissionDenied { "; it takes root" } else { "" };
+        ListError::Unreadable(format!("{place} cannot be read: {error}{right}"))
+    };
     let names = match host.list(FOLDER) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -202,9 +214,9 @@ pub fn list(host: &dyn Host) -> Result<Vec<Entry>, InputError> {
         let Some((id, state)) = parse_name(name) else { continue };
         let place = format!("{FOLDER}/{name}");
         let bytes = host.read(&place).map_err(|error| unreadable(&place, &error))?;
-        let journal = Journal::parse(&place, &bytes)?;
+        let journal = Journal::parse(&place, &bytes).map_err(ListError::Broken)?;
         if journal.id != id {
-            return Err(InputError::one(&place, format!("it says that it is number {}", journal.id)));
+            return Err(ListError::Broken(InputError::one(&place, format!("it says that it is number {}", journal.id))));
         }
         entries.push(Entry { state, journal });
     }
