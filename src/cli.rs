@@ -137,6 +137,9 @@ pub struct CheckArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// Link partners.
+    #[command(flatten)]
+    pub lldp: args::LldpArgs,
     /// Against what to judge.
     #[command(flatten)]
     pub judging: args::JudgeArgs,
@@ -179,6 +182,9 @@ pub struct CollectArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// Link partners.
+    #[command(flatten)]
+    pub lldp: args::LldpArgs,
     /// What the paths must carry; that size is probed too.
     #[command(flatten)]
     pub expect: args::ExpectArgs,

@@ -1,7 +1,7 @@
 //! The checks. This list is the whole registry, and its order is the order of the manual.
 
 pub(crate) mod dcb_app;
-mod dcb_dcbx;
+pub(crate) mod dcb_dcbx;
 mod dcb_ets;
 mod dcb_pfc;
 mod host_power;

@@ -252,6 +252,9 @@ pub(crate) fn missing(port: &Port<'_>) -> String {
 
 /// Why no link partner is known.
 pub(crate) fn unheard(port: &Port<'_>) -> String {
+    if let Some(lldp) = neighbour(port.link) {
+        return format!("{} announces no DCBX", neighbour_name(lldp));
+    }
     let gap = port.host.gaps.iter().find(|gap| gap.what.split('.').any(|part| part == "lldp"));
     match (&port.link.lldp, gap) {
         (None, Some(gap)) if gap.right.is_some() => {
@@ -335,14 +338,34 @@ pub(crate) fn each(bits: u8) -> impl Iterator<Item = u8> + Clone {
     (0..8).filter(move |priority| bits >> priority & 1 == 1)
 }
 
-/// `3`, `3 and 4`, `3, 4 and 5`, `none`.
+/// `3`, `3 and 4`, `0-2 and 4-7`, `none`.
 pub(crate) fn list(bits: u8) -> String {
-    let names: Vec<String> = each(bits).map(|priority| priority.to_string()).collect();
+    let mut names: Vec<String> = Vec::new();
+    let mut at = 0_u8;
+    while at < 8 {
+        let run = (bits >> at).trailing_ones() as u8;
+        match run {
+            0 => at += 1,
+            1 | 2 => {
+                names.push(at.to_string());
+                at += 1;
+            }
+            _ => {
+                names.push(format!("{at}-{}", at + run - 1));
+                at += run;
+            }
+        }
+    }
     match names.as_slice() {
         [] => "none".to_owned(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
+}
+
+/// `on 3 and 4`, `off`.
+pub(crate) fn on(bits: u8) -> String {
+    if bits == 0 { "off".to_owned() } else { format!("on {}", list(bits)) }
 }
 
 /// `priority 3`, `priorities 3 and 4`, `no priority`.
@@ -374,9 +397,15 @@ pub(crate) fn class(ets: &Ets, priority: u8) -> Option<usize> {
     ets.prio_tc.get(usize::from(priority)).map(|class| usize::from(*class)).filter(|class| *class < 8)
 }
 
+/// The priority group of CEE that comes before all others.
+pub(crate) const CEE_STRICT: u8 = 15;
+
 /// What each priority gets; `None` where a table names a class that does not exist.
 pub(crate) fn shares(ets: &Ets) -> [Option<Share>; 8] {
     core::array::from_fn(|priority| {
+        if ets.prio_tc[priority] == CEE_STRICT {
+            return Some(Share { tsa: "strict".to_owned(), percent: 0 });
+        }
         let class = class(ets, u8::try_from(priority).ok()?)?;
         let tsa = ets.tc_tsa.get(class)?.clone();
         let percent = if tsa == "ets" { *ets.tc_bw.get(class)? } else { 0 };
@@ -410,10 +439,32 @@ pub(crate) fn willing(dcb: &Dcb) -> Option<bool> {
     dcb.pfc.as_ref().and_then(of_pfc).or_else(|| dcb.ets.as_ref().and_then(|ets| ets.willing))
 }
 
-/// What a port takes a frame's priority from, as its table of DSCP values tells; `None` where there is no table.
+/// Two LLDP intervals of 30 seconds (802.1AB 9.2.5.7), in which an end takes over settings.
+const SETTLED_S: u64 = 60;
+
+/// For how many seconds the ends have known each other, where that is too short to have settled and one of them is willing.
+pub(crate) fn settling(port: &Port<'_>, partner: &Partner<'_>) -> Option<u64> {
+    let ends = [port.link.dcb.as_deref(), Some(partner.dcb)];
+    let willing = ends.into_iter().flatten().any(|dcb| willing(dcb) == Some(true));
+    partner.lldp.and_then(|lldp| lldp.age_s).filter(|age| willing && *age < SETTLED_S)
+}
+
+/// What a port takes a frame's priority from, as the driver says, else as its table of DSCP values tells; `None` where neither is
+/// there.
 pub(crate) fn trust(dcb: &Dcb) -> Option<Trust> {
+    if let Some(first) = dcb.apptrust.as_deref().and_then(|order| order.iter().find(|word| matches!(word.as_str(), "dscp" | "pcp")))
+    {
+        return Some(if first == "dscp" { Trust::Dscp } else { Trust::Pcp });
+    }
     let apps = dcb.app.as_ref()?;
     Some(if apps.iter().any(|app| app.selector == "dscp") { Trust::Dscp } else { Trust::Pcp })
+}
+
+/// Whether what [`trust`] says can be relied on: the driver says it, there are DSCP values, or the driver is known to show them
+/// whenever it goes by them.
+pub(crate) fn trust_is_told(link: &Link) -> bool {
+    let Some(dcb) = link.dcb.as_deref() else { return false };
+    dcb.apptrust.is_some() || trust(dcb) == Some(Trust::Dscp) || link.driver.as_deref() == Some("mlx5_core")
 }
 
 /// Whether an entry of the application table is about that application.
@@ -530,7 +581,8 @@ mod tests {
 
     #[test]
     fn priorities_are_listed_as_people_do() {
-        assert_eq!((list(0), list(8), list(0x18), list(0x38)), ("none".into(), "3".into(), "3 and 4".into(), "3, 4 and 5".into()));
+        assert_eq!((list(0), list(8), list(0x18), list(0x38)), ("none".into(), "3".into(), "3 and 4".into(), "3-5".into()));
+        assert_eq!((list(0xf7), list(0xff), list(0x9a)), ("0-2 and 4-7".into(), "0-7".into(), "1, 3, 4 and 7".into()));
         assert_eq!(bits([false, false, false, true, true, false, false, true]), 0x98);
         assert_eq!(each(0x98).collect::<Vec<_>>(), [3, 4, 7]);
     }
@@ -543,7 +595,7 @@ mod tests {
         let two =
             Ets { tc_bw: [50, 50, 0, 0, 0, 0, 0, 0], tc_tsa: words([0, 1]), prio_tc: [1, 1, 1, 0, 1, 1, 1, 1], ..Ets::default() };
         assert_eq!(shares_differ(&shares(&one), &shares(&two)), 0);
-        let wild = Ets { prio_tc: [15; 8], ..two };
+        let wild = Ets { prio_tc: [9; 8], ..two };
         assert_eq!(shares(&wild), [const { None }; 8]);
         assert_eq!(shares_differ(&shares(&one), &shares(&wild)), 0);
     }

@@ -3,6 +3,7 @@
 mod cut;
 mod explain;
 mod here;
+pub(crate) mod infiniband;
 mod neighbour;
 pub(crate) mod remedies;
 
@@ -104,6 +105,7 @@ pub fn diagnose(case: &Case<'_>, findings: &[Finding]) -> Vec<Diagnosis> {
         let path = case.evidence.paths.get(nth).filter(|_| finding.at.from.is_some());
         let lead = match path {
             Some(path) => cut::lead(*case, path, finding),
+            None if finding.check.starts_with("ib-") || finding.check.starts_with("ipoib-") => infiniband::lead(*case, finding),
             None => here::lead(*case, finding),
         };
         let Some(lead) = lead else { continue };

@@ -3,7 +3,6 @@
 use crate::Case;
 use crate::evidence::{Host, IbPort, Link, Partition, SmConfig};
 use crate::fabric::{self, Fabric};
-use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -172,19 +171,26 @@ pub(crate) fn rule<'a>(
     })
 }
 
+/// The parameter of `mlx4_core` that keeps the ports of a host at 2048, where it does.
+fn held_down(host: &Host) -> Option<&str> {
+    let module = host.modules.iter().flatten().find(|module| module.name == "mlx4_core")?;
+    let off = |value: &str| matches!(value.trim(), "0" | "N" | "n");
+    let names = ["mtu_4k", "set_4k_mtu", "enable_4k_mtu"];
+    module.parameters.iter().find(|(name, value)| names.contains(&name.as_str()) && off(value)).map(|(name, _)| name.as_str())
+}
+
 /// Why a link carries no more, from the driver's settings of its host.
 pub(crate) fn driver_limit(host: &Host) -> Option<String> {
-    let module = host.modules.iter().flatten().find(|module| module.name == "mlx4_core")?;
-    let (name, _) = module.parameters.iter().find(|(name, value)| {
-        matches!(name.as_str(), "mtu_4k" | "set_4k_mtu" | "enable_4k_mtu") && matches!(value.trim(), "0" | "N" | "n")
-    })?;
+    let name = held_down(host)?;
     Some(format!("mlx4_core is loaded with {name}=0 on {}, which keeps its ports at 2048", host.name))
 }
 
 /// How to let the card carry 4096.
 pub(crate) fn raise_card(host: &Host) -> Option<String> {
-    driver_limit(host).map(|_| {
-        "options mlx4_core mtu_4k=1 in /etc/modprobe.d (ESXi: esxcli system module parameters set -m=mlx4_core -p=mtu_4k=1), then reboot"
-            .to_owned()
-    })
+    let name = held_down(host)?;
+    Some(format!(
+        "on {}: options mlx4_core {name}=1 in /etc/modprobe.d (ESXi: esxcli system module parameters set -m=mlx4_core -p=mtu_4k=1), \
+         then reboot",
+        host.name
+    ))
 }

@@ -74,8 +74,14 @@ impl Sources<'_> {
         let (wanted, elsewhere) = wanted(self.request, &host, self.files, self.taken);
         let mut paths = if self.host.live() {
             signal::catch();
+            let ears = collect::Ears::open(self.host, host.links.as_deref().unwrap_or_default(), self.request.lldp);
             collect::subnet_managers(self.host, &mut host, self.patience());
             let paths = self.probe(&mut host, &wanted, observer);
+            ears.close(self.host, &mut host, &mut |waiting| {
+                observer.listening(waiting.heard, waiting.of, waiting.left);
+                let over = self.request.probing.deadline.is_some_and(|deadline| clock.elapsed() >= deadline);
+                !over && signal::caught().is_none()
+            });
             self.look_again(&mut host, clock);
             paths
         } else {

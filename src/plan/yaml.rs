@@ -145,16 +145,16 @@ impl<'d> Node<'d> {
         self.document.problem(&self.span, message)
     }
 
-    /// What messages call its document.
-    #[must_use]
-    pub fn document_name(&self) -> &'d str {
-        &self.document.name
-    }
-
     /// The node as it is written in the file.
     #[must_use]
     pub fn source(&self) -> &'d str {
         self.document.text.get(self.span.clone()).unwrap_or_default()
+    }
+
+    /// What messages call its document.
+    #[must_use]
+    pub fn document_name(&self) -> &'d str {
+        &self.document.name
     }
 
     /// Where the node stands.

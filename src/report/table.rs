@@ -445,6 +445,10 @@ fn verdict(page: &mut Page<'_>, report: &Report, view: &View) {
 
 /// `path-reverse, path-loss (see path-reach)`.
 fn skipped_words(why: &str, findings: &[&Finding], view: &View) -> String {
+    // A reason that names what it is about needs no checks before it.
+    if let Some(reason) = why.strip_prefix("InfiniBand: ") {
+        return format!("InfiniBand ({})", sentence(reason, view));
+    }
     let mut checks: Vec<&str> = Vec::new();
     for finding in findings {
         if !checks.contains(&&*finding.check) {

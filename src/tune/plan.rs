@@ -73,21 +73,22 @@ impl Plan {
             .filter(|setting| chosen(&setting.key))
             .map(|setting| item(host, &bare, setting, wish, &mut refusals))
             .collect();
-        let accepted = risks(baseline, &items, wish, machine, &mut refusals);
-        let file = if wish.persist { file_change(&baseline.name, &items, wish, &mut refusals) } else { None };
+        let mut file = None;
         if wish.persist {
+            file = file_change(&baseline.name, &items, wish, &mut refusals);
             refusals.extend(gaps.iter().map(unreadable));
-            let text = file.as_ref().map_or_else(
-                || host.read(&place).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-                |file| file.new.clone(),
-            );
+            let now = || host.read(&place).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let text = file.as_ref().map_or_else(now, |file| file.new.clone());
             let files = SysctlFiles::read_with(host, &mut Vec::new(), Some((&place, text.as_deref())));
             refusals.extend(items.iter().filter_map(|item| beaten(&files, &item.setting)));
-        } else {
+        }
+        if file.is_none() {
+            // Its lines stand there already, or none is asked for.
             for item in &mut items {
                 item.line = None;
             }
         }
+        let accepted = risks(baseline, &items, wish, machine, &mut refusals);
         Self { baseline: baseline.name.clone(), items, file, refusals, accepted }
     }
 
@@ -118,6 +119,12 @@ impl Plan {
 pub(super) fn boot(host: &dyn Host) -> Option<String> {
     let text = host.read("/proc/sys/kernel/random/boot_id").ok()?;
     Some(String::from_utf8_lossy(&text).trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Whether this is known not to be the network namespace in which files of settings are read at boot.
+#[must_use]
+pub fn is_other_namespace(host: &dyn Host) -> bool {
+    namespace(host).zip(host.link("/proc/1/ns/net").ok()).is_some_and(|(own, first)| own != first)
 }
 
 /// The network namespace of this process.
@@ -261,8 +268,10 @@ pub(super) fn beaten(files: &SysctlFiles, setting: &Setting) -> Option<String> {
     let key = &setting.key;
     // Without a winner no file sets it; a key of which no line was asked for is not ours to judge.
     let place = found.winner.as_ref()?;
+    let ours = place.file.starts_with(&format!("{SYSCTL_D}/90-pathvet-"));
+    let cure = if ours { "take that apply back first (`pathvet tune status`)" } else { "take that line out first" };
     Some(format!(
-        "{key}: {}:{} sets it to `{value}` and is read after the file of this baseline by {}: take that line out first",
+        "{key}: {}:{} sets it to `{value}` and is read after the file of this baseline by {}: {cure}",
         place.file,
         place.line,
         files.loader.name()

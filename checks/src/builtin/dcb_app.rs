@@ -22,7 +22,7 @@ check! {
     /// # How it decides
     ///
     /// - FAIL: the plan names an application's priority and it has another; iSCSI or FCoE is expected on a lossless priority and PFC is
-    ///   off for the one that it has; the plan's `trust` is not what the port does.
+    ///   off for the one that it has; the plan's `trust` is not what the driver says (WARN where it only seems so from the table).
     /// - WARN: FCoE on a priority without PFC; `RoCE` on a priority without PFC while others have it; host and switch, or the hosts of one
     ///   plan network, name different priorities; the plan names a priority and the table has no entry.
     /// - PASS: none of these. iSCSI on a lossy priority is fine unless the plan says lossless: TCP repeats what is lost.
@@ -141,9 +141,10 @@ fn default_priority(dcb: &Dcb) -> u8 {
 }
 
 fn trust(said: &mut Said, port: &Port<'_>, dcb: &Dcb, wanted: Trust) {
+    let outcome = if dcb::trust_is_told(port.link) { Outcome::Fail } else { Outcome::Warn };
     match (wanted, dcb::trust(dcb)) {
         (Trust::Dscp, Some(Trust::Pcp)) => {
-            said.say(Outcome::Fail, "it has no table of DSCP values, so it sorts by tag (PCP), not by DSCP");
+            said.say(outcome, "it has no table of DSCP values, so it sorts by tag (PCP), not by DSCP");
             let dev = &port.link.ifname;
             said.remedies.push(format!(
                 "on {}:   dcb app add dev {dev} dscp-prio 26:3   or   mlnx_qos -i {dev} --trust dscp",
@@ -151,7 +152,7 @@ fn trust(said: &mut Said, port: &Port<'_>, dcb: &Dcb, wanted: Trust) {
             ));
         }
         (Trust::Pcp, Some(Trust::Dscp)) => {
-            said.say(Outcome::Fail, "it has a table of DSCP values, so it sorts by DSCP, not by tag (PCP)");
+            said.say(outcome, "it has a table of DSCP values, so it sorts by DSCP, not by tag (PCP)");
             let dev = &port.link.ifname;
             said.remedies
                 .push(format!("on {}:   dcb app flush dev {dev} dscp-prio   or   mlnx_qos -i {dev} --trust pcp", port.host.name));
@@ -247,7 +248,7 @@ fn roce_priority(port: &Port<'_>, device: &Roce, expect: &DcbExpect) -> RocePrio
         }
     };
     let dcb = port.link.dcb.as_deref();
-    let trusts = dcb.and_then(dcb::trust).or(expect.trust);
+    let trusts = dcb.and_then(dcb::trust).filter(|_| dcb::trust_is_told(port.link)).or(expect.trust);
     match trusts {
         Some(Trust::Dscp) => {
             let dscp = tos >> 2;
@@ -307,6 +308,9 @@ fn against(said: &mut Said, port: &Port<'_>, dcb: &Dcb, partner: Option<&Partner
         {
             said.say(Outcome::Warn, format!("{} has {} on {own}, and {} on {theirs}", port.name(), app.name(), odd.far.name()));
             said.remedies.push(remedy::app_host(port, app, theirs));
+            if odd.majority.is_none() {
+                said.remedies.push(remedy::app_host(odd.far, app, own));
+            }
         }
     }
 }

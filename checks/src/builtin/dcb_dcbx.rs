@@ -46,9 +46,6 @@ check! {
     pub(crate) struct DcbDcbx = { id: "dcb-dcbx", summary: "whether host and switch settled PFC and ETS between them" }
 }
 
-/// Two LLDP intervals of 30 seconds (802.1AB 9.2.5.7), in which an end takes over settings.
-const SETTLED_S: u64 = 60;
-
 impl Check for DcbDcbx {
     fn meta(&self) -> &'static Meta {
         &Self::META
@@ -57,6 +54,13 @@ impl Check for DcbDcbx {
     fn judge(&self, case: &Case<'_>) -> Vec<Finding> {
         dcb::ports(case).iter().filter_map(|port| finding(case, port)).collect()
     }
+}
+
+/// What it says of one port, for the diagnosis: it is the reason of what PFC and ETS are found to be.
+pub(crate) fn about(case: &Case<'_>, ifname: &str, host: &crate::evidence::Host) -> Option<Finding> {
+    let ports = dcb::ports(case);
+    let port = ports.iter().find(|port| core::ptr::eq(port.host, host) && port.link.ifname == ifname)?;
+    finding(case, port).filter(|finding| matches!(finding.outcome, Outcome::Warn | Outcome::Fail))
 }
 
 fn finding(case: &Case<'_>, port: &Port<'_>) -> Option<Finding> {
@@ -87,7 +91,7 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Option<Finding> {
         (Some(_), Some(partner)) => settled(&mut said, port, partner, mine, planned),
         _ if said.worst().is_some() => {}
         (own, _) => {
-            let why = if own.is_none() { dcb::missing(port) } else { format!("no DCBX heard: {}", dcb::unheard(port)) };
+            let why = if own.is_none() { dcb::missing(port) } else { dcb::unheard(port) };
             let asked = facts::named(case, id);
             said.say(if asked { Outcome::Unknown } else { Outcome::Skip }, why);
         }
@@ -136,8 +140,7 @@ fn settled(said: &mut Said, port: &Port<'_>, partner: &Partner<'_>, mine: Option
         }
         (mine, theirs) if willing(mine) || willing(theirs) => {
             let (who, other) = if willing(mine) { (name.as_str(), far.as_str()) } else { (far.as_str(), name.as_str()) };
-            let young = partner.lldp.and_then(|lldp| lldp.age_s).filter(|age| *age < SETTLED_S);
-            if let Some(age) = young {
+            if let Some(age) = dcb::settling(port, partner) {
                 said.say(
                     Outcome::Warn,
                     format!("{who} is willing and has not adopted what {other} has, {what}; they met {age} s ago"),
@@ -204,16 +207,22 @@ fn own_words<'a>(port: &Port<'a>) -> impl Iterator<Item = &'a str> {
     port.link.dcb.as_deref().and_then(|dcb| dcb.dcbx.as_deref()).unwrap_or_default().iter().map(String::as_str)
 }
 
-/// The two versions of DCBX, where they differ.
+/// The two versions of DCBX, where they differ. A neighbour that announces both is heard by either.
 fn versions(port: &Port<'_>, partner: &Partner<'_>) -> Option<(&'static str, &'static str)> {
-    let own = port.link.dcb.as_deref().and_then(|dcb| dcb.variant.as_deref()).or_else(|| {
-        let both = own_words(port).any(|word| word == "cee") && own_words(port).any(|word| word == "ieee");
-        own_words(port).find(|word| !both && matches!(*word, "cee" | "ieee"))
+    let own = port.link.dcb.as_deref().and_then(|dcb| dcb.variant.as_deref()).and_then(version);
+    let all = partner.lldp.into_iter().flat_map(|_| {
+        let announced = partner.dcb.dcbx.as_deref().unwrap_or_default().iter().map(String::as_str);
+        announced.chain(partner.dcb.variant.as_deref()).filter_map(version)
     });
-    let far = partner.lldp.and(partner.dcb.variant.as_deref());
-    match (own, far) {
-        (Some("cee"), Some("ieee")) => Some(("CEE", "IEEE")),
-        (Some("ieee"), Some("cee")) => Some(("IEEE", "CEE")),
+    let (own, far) = (own?, all.clone().next()?);
+    (!all.clone().any(|version| version == own)).then_some((own, far))
+}
+
+/// The version of DCBX; CIN is the forerunner of CEE and speaks with it.
+fn version(word: &str) -> Option<&'static str> {
+    match word {
+        "ieee" => Some("IEEE"),
+        "cee" | "cin" => Some("CEE"),
         _ => None,
     }
 }

@@ -45,7 +45,7 @@ check! {
     ///
     /// ```text
     /// FAIL dcb-ets node1:eth0
-    ///   priority 3 gets 40%, not 50%; priorities 0, 1, 2, 4, 5, 6 and 7 get 60%, not 50%
+    ///   priority 3 gets 40%, not 50%; priorities 0-2 and 4-7 get 60%, not 50%
     /// ```
     pub(crate) struct DcbEts = { id: "dcb-ets", summary: "the bandwidth share of every priority on host, peer and switch" }
 }
@@ -97,7 +97,7 @@ fn finding(case: &Case<'_>, ports: &[Port<'_>], port: &Port<'_>) -> Option<Findi
             said.remedies.push(remedy::ets_host(port, &remedy::tables(classes)));
         }
     }
-    sound(&mut said, own);
+    sound(&mut said, port, own);
     if let Some(partner) = &partner {
         recommended(&mut said, port, own, partner, &expect);
         switch_share(&mut said, port, own, partner);
@@ -195,10 +195,11 @@ fn against_plan(own: &Ets, classes: &[ClassExpect]) -> Vec<String> {
 }
 
 /// Faults that the table has by itself.
-fn sound(said: &mut Said, own: &Ets) {
+fn sound(said: &mut Said, port: &Port<'_>, own: &Ets) {
     let ets: Vec<usize> = (0..8).filter(|class| own.tc_tsa[*class] == "ets").collect();
     let sum: u32 = ets.iter().map(|class| u32::from(own.tc_bw[*class])).sum();
-    if own.prio_tc.iter().any(|class| *class >= 8) {
+    let cee = port.link.dcb.as_deref().and_then(|dcb| dcb.variant.as_deref()).is_some_and(|variant| variant != "ieee");
+    if own.prio_tc.iter().any(|class| *class >= 8 && !(cee && *class == dcb::CEE_STRICT)) {
         said.say(Outcome::Warn, "priorities are mapped to classes that do not exist");
     }
     // A card that nobody configured may call its classes ETS and give none a share.
@@ -275,6 +276,9 @@ fn others(said: &mut Said, port: &Port<'_>, own: &Ets, fars: &[&Port<'_>], expec
     );
     if expect.ets.is_none() {
         said.remedies.push(remedy::ets_host(port, theirs));
+        if odd.majority.is_none() {
+            said.remedies.push(remedy::ets_host(odd.far, own));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Case;
 use crate::check::{Check, Meta, check};
-use crate::dcb::{self, Odd, Partner, Port, Said, Table, list, pfc_cells, pfc_of, priorities, remedy};
+use crate::dcb::{self, Odd, Partner, Port, Said, Table, list, on, pfc_cells, pfc_of, priorities, remedy};
 use crate::expect::DcbExpect;
 use crate::facts;
 use crate::report::{Finding, Outcome, Quantity, Side};
@@ -46,7 +46,7 @@ check! {
     ///
     /// ```text
     /// FAIL dcb-pfc node1:eth0
-    ///   node1:eth0 has PFC on 3 and 4 instead of 3; tor1 Eth1/7 has it off for priority 4
+    ///   node1:eth0 has PFC on 3 and 4 instead of on 3; tor1 Eth1/7 has it off for priority 4
     ///   measured: 3 and 4
     ///   expected: 3 (plan)
     /// ```
@@ -78,7 +78,7 @@ fn finding(case: &Case<'_>, ports: &[Port<'_>], port: &Port<'_>) -> Option<Findi
     match own {
         Some(own) => {
             let odd = dcb::odd(port, &fars, Port::pfc, |one, other| one == other);
-            plan(&mut said, port, own, &expect);
+            plan(&mut said, port, own, theirs, &expect);
             link_partner(&mut said, port, own, partner.as_ref(), theirs, &expect);
             others(&mut said, port, own, odd.as_ref());
             known(case, &mut said, port, own, theirs, &expect, &fars);
@@ -103,7 +103,7 @@ fn finding(case: &Case<'_>, ports: &[Port<'_>], port: &Port<'_>) -> Option<Findi
 }
 
 /// The card against the plan.
-fn plan(said: &mut Said, port: &Port<'_>, own: u8, expect: &DcbExpect) {
+fn plan(said: &mut Said, port: &Port<'_>, own: u8, theirs: Option<u8>, expect: &DcbExpect) {
     let Some(wanted) = expect.lossless else {
         if own.count_ones() > USUAL {
             said.say(Outcome::Warn, format!("{} priorities are lossless; most switches have buffers for two", own.count_ones()));
@@ -111,10 +111,12 @@ fn plan(said: &mut Said, port: &Port<'_>, own: u8, expect: &DcbExpect) {
         return;
     };
     if own == wanted {
-        said.say(Outcome::Pass, format!("PFC on {}", list(own)));
+        if theirs != Some(own) {
+            said.say(Outcome::Pass, format!("PFC {}", on(own)));
+        }
         return;
     }
-    said.say(Outcome::Fail, format!("{} has PFC on {} instead of {}", port.name(), list(own), list(wanted)));
+    said.say(Outcome::Fail, format!("{} has PFC {} instead of {}", port.name(), on(own), on(wanted)));
     let most = port.link.dcb.as_deref().and_then(|dcb| dcb.pfc.as_ref()).and_then(|pfc| pfc.pfc_cap).filter(|cap| *cap != 0);
     if let Some(most) = most.filter(|most| u32::from(*most) < wanted.count_ones()) {
         said.notes.push(format!("{} can have PFC on {most} priorities at once", port.name()));
@@ -126,10 +128,10 @@ fn link_partner(said: &mut Said, port: &Port<'_>, own: u8, partner: Option<&Part
     let (Some(partner), Some(theirs)) = (partner, theirs) else { return };
     let name = &partner.name;
     if theirs == own {
-        said.say(Outcome::Pass, format!("PFC on {} on both ends of the cable", list(own)));
+        said.say(Outcome::Pass, format!("PFC {} on both ends of the cable", on(own)));
     }
     if let Some(wanted) = expect.lossless.filter(|wanted| theirs != *wanted) {
-        said.say(Outcome::Fail, format!("{name} has PFC on {} instead of {}", list(theirs), list(wanted)));
+        said.say(Outcome::Fail, format!("{name} has PFC {} instead of {}", on(theirs), on(wanted)));
         return;
     }
     let (alone, only_theirs) = (own & !theirs, theirs & !own);
@@ -138,7 +140,7 @@ fn link_partner(said: &mut Said, port: &Port<'_>, own: u8, partner: Option<&Part
         // What the plan does not want is told against the plan already; the far end is its confirmation.
         said.say(
             Outcome::Fail,
-            if expect.lossless.is_some() { text } else { format!("{} has PFC on {}; {text}", port.name(), list(own)) },
+            if expect.lossless.is_some() { text } else { format!("{} has PFC {}; {text}", port.name(), on(own)) },
         );
     }
     if only_theirs != 0 {
@@ -154,7 +156,7 @@ fn others(said: &mut Said, port: &Port<'_>, own: u8, odd: Option<&Odd<'_, '_>>) 
     let (name, far) = (port.name(), odd.far.name());
     let majority = odd.majority.map(|(count, total)| format!(", as have {count} of {total} hosts")).unwrap_or_default();
     let differ = priorities(own ^ theirs);
-    let text = format!("{name} has PFC on {} and {far} on {}{majority}: they differ at {differ}", list(own), list(theirs));
+    let text = format!("{name} has PFC {} and {far} {}{majority}: they differ at {differ}", on(own), on(theirs));
     // Two of one network or path without any lossless priority in common have no lossless way between them.
     let apart = own != 0 && theirs != 0 && own & theirs == 0 && (port.network.is_some() || !port.paths.is_empty());
     // Ports that are not known to talk to each other are told apart only where both take part.
@@ -174,7 +176,7 @@ fn known(case: &Case<'_>, said: &mut Said, port: &Port<'_>, own: u8, theirs: Opt
     }
     let named = facts::named(case, DcbPfc::META.id);
     if fars.iter().any(|far| far.pfc() == Some(own)) && own != 0 {
-        said.say(Outcome::Pass, format!("PFC on {} on every host", list(own)));
+        said.say(Outcome::Pass, format!("PFC {} on every host", on(own)));
     } else if own == 0 && expect.lossless.is_none() && !named {
         said.say(Outcome::Skip, "PFC is off");
     } else if own == 0 {
@@ -205,11 +207,11 @@ fn unreadable(
     let why = dcb::missing(port);
     match (expect.lossless, partner, theirs) {
         (Some(wanted), Some(partner), Some(theirs)) if theirs != wanted => {
-            said.say(Outcome::Fail, format!("{} has PFC on {} instead of {}", partner.name, list(theirs), list(wanted)));
+            said.say(Outcome::Fail, format!("{} has PFC {} instead of {}", partner.name, on(theirs), on(wanted)));
             said.notes.push(format!("{}: {why}", port.name()));
             said.remedies.push(remedy::pfc_partner(partner, wanted));
         }
-        (Some(wanted), ..) => said.say(Outcome::Unknown, format!("PFC on {} is expected, and {why}", list(wanted))),
+        (Some(wanted), ..) => said.say(Outcome::Unknown, format!("PFC {} is expected, and {why}", on(wanted))),
         (None, ..) if facts::named(case, DcbPfc::META.id) => said.say(Outcome::Unknown, why),
         (None, ..) => said.say(Outcome::Skip, why),
     }

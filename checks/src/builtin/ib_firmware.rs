@@ -33,7 +33,7 @@ check! {
     /// `warn-one-of-three`: one of three cards was not upgraded.
     ///
     /// ```text
-    /// WARN ib-firmware node3:mlx4_0
+    /// WARN ib-firmware node1:mlx4_0
     ///   2.10.700, and 2 of 3 cards MT_1090120019 have 2.30.8000
     ///   measured: 2.10.700
     ///   expected: 2.30.8000

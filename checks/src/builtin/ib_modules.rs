@@ -20,8 +20,8 @@ check! {
     ///
     /// # How it decides
     ///
-    /// - FAIL: the plan expects something of `IPoIB`, and `ib_ipoib` is not there.
-    /// - WARN: the core module of a card is loaded and its InfiniBand module is not; a subnet manager is configured here and
+    /// - FAIL: the plan expects something of `IPoIB`, and `ib_ipoib` is not there, or of the card its core module alone.
+    /// - WARN: a subnet manager is configured here and
     ///   `ib_umad`, without which it cannot work, is not loaded; the plan or `partitions.conf` wants 4092, and `mlx4_core` is loaded
     ///   with `mtu_4k=0`.
     /// - PASS: what is needed is there. That `ib_ipoib` is missing is a note where nothing asks for IP.
@@ -54,7 +54,7 @@ impl Check for IbModules {
 }
 
 /// Core modules of cards and the modules that make them InfiniBand devices.
-const CARDS: [(&str, &str); 3] = [("mlx4_core", "mlx4_ib"), ("mlx5_core", "mlx5_ib"), ("ib_qib", "ib_qib")];
+const CARDS: [(&str, &str); 2] = [("mlx4_core", "mlx4_ib"), ("mlx5_core", "mlx5_ib")];
 
 fn finding(case: &Case<'_>, host: &Host) -> Option<Finding> {
     let id = IbModules::META.id;
@@ -70,7 +70,9 @@ fn finding(case: &Case<'_>, host: &Host) -> Option<Finding> {
         return Some(fabric::of_whole(host, id, outcome, format!("modules: {why}")));
     };
     let loaded = |name: &str| modules.iter().any(|module| module.name == name);
-    let mut finding = if !loaded("ib_ipoib") && fabric::interfaces(host).next().is_none() && expects {
+    let mut finding = if let Some(card) = card_without_module(host, modules, expects) {
+        card
+    } else if !loaded("ib_ipoib") && fabric::interfaces(host).next().is_none() && expects {
         let mut finding = fabric::of_whole(host, id, Outcome::Fail, "ib_ipoib is not loaded, and the plan expects IPoIB");
         finding.remedies = alloc::vec![load("ib_ipoib")];
         finding
@@ -99,17 +101,20 @@ fn load(name: &str) -> String {
     format!("modprobe {name}; echo {name} > /etc/modules-load.d/{name}.conf")
 }
 
+/// A card whose core module is loaded alone. One that is used as Ethernet needs no more; who expects `IPoIB` does.
+fn card_without_module(host: &Host, modules: &[Module], expects: bool) -> Option<Finding> {
+    let loaded = |name: &str| modules.iter().any(|module| module.name == name);
+    let has_ports = host.infiniband.as_ref().is_some_and(|table| !table.ports.is_empty());
+    let (core, own) = CARDS.iter().find(|(core, own)| expects && loaded(core) && !loaded(own) && !has_ports)?;
+    let summary = format!("{core} is loaded and {own} is not: no InfiniBand port, and the plan expects IPoIB");
+    let mut finding = fabric::of_whole(host, IbModules::META.id, Outcome::Fail, summary);
+    finding.remedies = alloc::vec![load(own), load("ib_ipoib")];
+    Some(finding)
+}
+
 fn warning(case: &Case<'_>, host: &Host, modules: &[Module]) -> Option<Finding> {
     let id = IbModules::META.id;
     let loaded = |name: &str| modules.iter().any(|module| module.name == name);
-    let has_ports = host.infiniband.as_ref().is_some_and(|table| !table.ports.is_empty());
-    // A card in Ethernet mode alone needs no InfiniBand module; somebody who expects IPoIB does.
-    if let Some((core, own)) = CARDS.iter().find(|(core, own)| loaded(core) && !loaded(own) && !has_ports) {
-        let mut finding =
-            fabric::of_whole(host, id, Outcome::Warn, format!("{core} is loaded and {own} is not: no InfiniBand port"));
-        finding.remedies = alloc::vec![load(own)];
-        return Some(finding);
-    }
     let configured = host.infiniband.as_ref().is_some_and(|table| table.sm_config.as_ref().is_some_and(|files| !files.is_empty()));
     if configured && !loaded("ib_umad") {
         let summary = "ib_umad is not loaded, and a subnet manager is configured here: it cannot work without";

@@ -143,7 +143,8 @@ fn of_fabric(case: &Case<'_>, used: &Use<'_>, fabric: &Fabric<'_>) -> Vec<Findin
     }
     let known = Known { case, fabric, views, managers, expected };
     let mut found = known.judge(focus);
-    for finding in found.iter_mut().filter(|finding| finding.sources.is_empty() && finding.outcome != Outcome::Skip) {
+    let decided = |finding: &&mut Finding| !matches!(finding.outcome, Outcome::Skip | Outcome::Unknown);
+    for finding in found.iter_mut().filter(decided).filter(|finding| finding.sources.is_empty()) {
         finding.sources.push("SMInfo, SMInfoRecord (IBA 14.2.5.13, 15.2.5.14)".to_owned());
     }
     found
@@ -222,6 +223,9 @@ impl<'a> Known<'_, 'a> {
         if asked || self.fabric.ports.iter().all(|(_, port)| unconfigured(port)) {
             let why = if asked { "asked, and none answered" } else { "the port is Initializing and has no LID" };
             let mut finding = self.say(Outcome::Fail, format!("no subnet manager: {why}"));
+            if !asked {
+                finding.sources.push("state and LID of the port".to_owned());
+            }
             finding.remedies = super::ib_port::start_a_manager();
             finding
                 .remedies
@@ -300,10 +304,16 @@ impl<'a> Known<'_, 'a> {
                     mine.join(", "),
                     other.host.name,
                     theirs.join(", "),
-                    if apart { ", read at other times: collect both anew" } else { "" }
+                    if apart { ", read at another time" } else { "" }
                 );
                 let outcome = if apart { Outcome::Warn } else { Outcome::Fail };
-                let finding = fabric::of_port(view.host, view.port, IbSm::META.id, outcome, summary);
+                let mut finding = fabric::of_port(view.host, view.port, IbSm::META.id, outcome, summary);
+                if apart {
+                    finding.expected = Some(Quantity::text("one master"));
+                    finding.remedies =
+                        alloc::vec!["pathvet collect   on both hosts within ten minutes, then judge again".to_owned()];
+                    return Some(finding);
+                }
                 return Some(one_too_many(finding));
             }
         }
@@ -459,7 +469,7 @@ impl<'a> Known<'_, 'a> {
             finding.causes = alloc::vec![format!("{} is listed as standby and does not answer", self.name(dead))];
         }
         let below = master.priority.map_or_else(String::new, |own| {
-            if own == 0 { ", and a higher one for the master".to_owned() } else { format!(" below {own}") }
+            if own == 0 { " 0, 5 on the intended master,".to_owned() } else { format!(" below {own}") }
         });
         finding.observed = Some(Quantity::counted(count, "managers").shown_as(format!("{count} standby")));
         let wanted = self.expected.standby.unwrap_or(1);

@@ -217,18 +217,21 @@ fn unexpected(host: &Host, link: &Link, mode: IpoibMode, limits: &Limits<'_>, ex
         }
         Some(_) => {}
         None => {
-            finding.causes.push(format!(
-                "the broadcast group is smaller: the kernel takes `mtu {expected}` without an error and stays at {}",
-                link.mtu
-            ));
-            finding.causes.extend(partition::driver_limit(host));
+            if limits.link.is_none_or(|most| most >= expected) {
+                finding.causes.push(format!(
+                    "the broadcast group is smaller: the kernel takes `mtu {expected}` without an error and stays at {}",
+                    link.mtu
+                ));
+            }
+            if limits.link.is_none() {
+                finding.causes.extend(partition::driver_limit(host));
+            }
             finding.remedies.push(
                 "in partitions.conf of every subnet manager:   Default=0x7fff,ipoib,mtu=5:ALL=full;   then restart it".to_owned(),
             );
             finding.remedies.push(set);
         }
     }
-    finding.causes.dedup();
     finding.remedies.push(format!("or, where a switch carries no more, expect {}: ipoib: {{ mtu: {} }}", link.mtu, link.mtu));
     finding
 }

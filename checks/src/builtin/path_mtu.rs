@@ -329,7 +329,9 @@ fn causes(case: &Case<'_>, path: &Path, ruling: &Ruling, peer: Option<&Peer<'_>>
             if !between {
                 causes.push(format!("{}'s own MTU is {measured}", path.to));
             }
-            causes.push(if sends(case, path).is_some_and(|sends| sends > LARGEST_ETHERNET) {
+            causes.push(if crate::diagnose::infiniband::over_ipoib(case, path) {
+                format!("an IPoIB end in datagram mode, or a group or link between them of {} bytes", measured.saturating_add(4))
+            } else if sends(case, path).is_some_and(|sends| sends > LARGEST_ETHERNET) {
                 format!("something between them carries packets of at most {measured} bytes")
             } else {
                 format!("a switch between them carries frames of at most {frame} bytes")

@@ -8,6 +8,7 @@ use crate::facts;
 use crate::report::{Finding, Outcome, Quantity};
 use alloc::borrow::ToOwned;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 check! {
@@ -70,7 +71,7 @@ fn cut(path: &Path) -> Option<u32> {
 
 fn finding(case: &Case<'_>, port: &Port<'_>) -> Finding {
     let id = SwitchFrameSize::META.id;
-    let of_port = |outcome, summary: alloc::string::String| facts::of_link(port.host, &port.link.ifname, id, outcome, summary);
+    let of_port = |outcome, summary: String| facts::of_link(port.host, &port.link.ifname, id, outcome, summary);
     let skip = if facts::named(case, id) { Outcome::Unknown } else { Outcome::Skip };
     let Some(lldp) = dcb::neighbour(port.link) else { return of_port(skip, dcb::unheard(port)) };
     let name = dcb::neighbour_name(lldp);
@@ -79,13 +80,7 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Finding {
     };
     let announces = format!("{name} announces frames of {announced} bytes");
     let size = u32::from(announced);
-    // Only paths that leave here and end on this link say something about the first switch.
-    let paths: Vec<&Path> = port
-        .paths
-        .iter()
-        .filter_map(|index| case.evidence.paths.get(*index))
-        .filter(|path| facts::host(case, &path.from).is_some_and(|host| core::ptr::eq(host, port.host)))
-        .collect();
+    let paths: Vec<&Path> = port.paths.iter().filter_map(|index| case.evidence.paths.get(*index)).collect();
     let needed = needed(case, port, &paths);
     let on_link = || paths.iter().filter(|path| facts::on_link(case, path));
     let largest = on_link().filter_map(|path| path.path_mtu).max();
@@ -106,18 +101,11 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Finding {
             )];
             finding
         } else {
-            of_port(Outcome::Pass, format!("{announces}; frames of {frames} arrive"))
+            arrive(&of_port, &announces, size, frames)
         }
     } else if let Some(largest) = largest.filter(|largest| largest.saturating_add(FRAME) >= needed.bytes.saturating_sub(needed.tag))
     {
-        let arrive = largest.saturating_add(FRAME);
-        let mut finding = of_port(Outcome::Pass, format!("{announces}; frames of {arrive} arrive"));
-        if size < arrive {
-            finding.notes = alloc::vec![format!(
-                "{announces}, yet frames of {arrive} arrive: the announcement is wrong, nothing is to be done"
-            )];
-        }
-        finding
+        arrive(&of_port, &announces, size, largest.saturating_add(FRAME))
     } else if size >= needed.bytes {
         of_port(Outcome::Skip, format!("{announces}, enough for {}; not measured", needed.bytes))
     } else if largest.is_some() {
@@ -135,6 +123,16 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Finding {
         finding.observed = Some(Quantity::bytes(size));
         finding.expected = Some(Quantity::bytes(needed.bytes).shown_as(format!("{} or more", needed.bytes)));
         finding.sources = alloc::vec!["LLDP maximum frame size TLV (802.3 79.3.4)".to_owned()];
+    }
+    finding
+}
+
+/// Frames of that size were measured to arrive, whatever is announced.
+fn arrive(of_port: &impl Fn(Outcome, String) -> Finding, announces: &str, size: u32, frames: u32) -> Finding {
+    let mut finding = of_port(Outcome::Pass, format!("{announces}; frames of {frames} arrive"));
+    if size < frames {
+        let note = format!("{announces}, yet frames of {frames} arrive: the announcement is wrong, nothing is to be done");
+        finding.notes = alloc::vec![note];
     }
     finding
 }

@@ -1,6 +1,6 @@
 //! The exact command or setting, on hosts and on switches.
 
-use super::{Partner, Port, class, each, list};
+use super::{Partner, Port, class, each};
 use crate::evidence::{Ets, Host, Lldp};
 use crate::expect::{AppId, ClassExpect, DcbExpect};
 use alloc::borrow::ToOwned;
@@ -25,18 +25,19 @@ fn is_nvidia(port: &Port<'_>) -> bool {
 /// PFC on these priorities and no others, on the host.
 pub(crate) fn pfc_host(port: &Port<'_>, on: u8) -> String {
     let (dev, host) = (&port.link.ifname, &port.host.name);
-    let powershell = powershell_pfc(dev, on);
     if is_windows(port.host) {
-        return format!("on {host}:   {powershell}");
+        return format!("on {host}, PFC {}:   {}", super::on(on), powershell_pfc(dev, on));
     }
+    let windows = if on == 0 { "Disable-NetQosFlowControl" } else { "Enable-NetQosFlowControl" };
+    let windows = format!("{windows} -Priority {}", joined(each(if on == 0 { 0xff } else { on }), ","));
     let set: String = each(on).map(|priority| format!(" {priority}:on")).collect();
     let flags = joined((0..8).map(|priority| on >> priority & 1), ",");
     let enabled = if on == 0 { "none".to_owned() } else { joined(each(on), ",") };
     let mlnx = if is_nvidia(port) { format!("   or   mlnx_qos -i {dev} --pfc {flags}") } else { String::new() };
     format!(
-        "on {host}, PFC on {}:   dcb pfc set dev {dev} prio-pfc all:off{set}{mlnx}   with lldpad   lldptool -T -i {dev} -V PFC \
-         enabled={enabled}   Windows   {powershell}",
-        list(on)
+        "on {host}, PFC {}:   dcb pfc set dev {dev} prio-pfc all:off{set}{mlnx}   with lldpad   lldptool -T -i {dev} -V PFC \
+         enabled={enabled}   Windows   {windows}",
+        super::on(on)
     )
 }
 
@@ -132,13 +133,17 @@ pub(crate) fn pfc_partner(partner: &Partner<'_>, on: u8) -> String {
              some switches apply it only after a reload"
         ),
     };
-    format!("on {}, PFC on {}:   {setting}", partner.name, list(on))
+    format!("on {}, PFC {}:   {setting}", partner.name, super::on(on))
 }
 
 /// Class tables that give priorities what a plan expects: classes with shares first, strict ones above them.
 pub(crate) fn tables(classes: &[ClassExpect]) -> Ets {
     let mut ordered: Vec<&ClassExpect> = classes.iter().collect();
-    ordered.sort_by_key(|class| (class.share.is_none(), class.share.is_none().then(|| class.priorities.iter().max().copied())));
+    // Class 0 is where devices put what nobody mapped.
+    ordered.sort_by_key(|class| match class.share {
+        Some(_) => (false, u8::from(!class.priorities.contains(&0))),
+        None => (true, class.priorities.iter().max().copied().unwrap_or(0)),
+    });
     let mut ets = Ets { tc_tsa: core::array::from_fn(|_| "strict".to_owned()), ..Ets::default() };
     for (number, class) in ordered.iter().enumerate().take(8) {
         if let Some(share) = class.share {

@@ -1,7 +1,7 @@
 //! The root cause behind a finding on a path.
 
 use super::remedies::{self, LARGEST_ETHERNET, Length};
-use super::{Lead, Root, here, neighbour};
+use super::{Lead, Root, here, infiniband, neighbour};
 use crate::Case;
 use crate::builtin::path_mtu::{self, Ruling};
 use crate::builtin::path_reach::{self, Reason};
@@ -138,11 +138,11 @@ fn mtu<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding) -> Option<Lead<
         Ruling::Undecided(_) => undecided(case, path, finding, measured),
         Ruling::Local => Some(here::too_small(case, path)),
         Ruling::Router => Some(router(case, path, measured)),
-        Ruling::EndsDiffer => Some(far_end(case, path, measured)),
+        Ruling::EndsDiffer => infiniband::cut(case, path, measured).or_else(|| Some(far_end(case, path, measured))),
         // A layer under an end's own interface that is just as narrow explains the cut better than any box outside.
-        Ruling::Silent { confirmed } => {
-            here::narrow_layer(&case, path, measured).or_else(|| Some(silent(case, path, measured, *confirmed)))
-        }
+        Ruling::Silent { confirmed } => here::narrow_layer(&case, path, measured)
+            .or_else(|| infiniband::cut(case, path, measured))
+            .or_else(|| Some(silent(case, path, measured, *confirmed))),
     }
 }
 

@@ -91,41 +91,54 @@ pub(super) fn other(case: &Case<'_>, path: &Path, measured: u32) -> Option<Strin
     }
 }
 
-/// A finding about the settings of a port and its link partner. PFC, ETS and DCBX of one port are mended in one place.
+/// A finding about the settings of a port and its link partner. What DCBX says of a port is why its PFC is what it is.
 pub(super) fn dcb<'a>(case: Case<'a>, host: &'a Host, ifname: &'a str, finding: &'a Finding) -> Lead<'a> {
-    let _ = case;
     let group = match &*finding.check {
         "dcb-pfc" | "dcb-dcbx" => "pfc",
         other => other,
     };
-    Lead::new(format!("dcb|{group}|{}|{ifname}", host.name), move |_| {
-        let link = host.link(ifname);
-        let port = format!("{}:{ifname}", host.name);
-        let partner = link.and_then(dcb::partner).map(|partner| partner.name);
-        // Where the host has what the plan says and the switch has not, the switch is to blame; else nobody can say which of them.
-        let row = |side: Side| {
-            let details = finding.details.as_deref()?;
-            details.rows.iter().find(|row| row.side == side).map(|row| row.cells.clone())
-        };
-        let planned = row(Side::Plan);
-        let switch_alone =
-            planned.is_some() && planned == row(Side::Host) && row(Side::Switch).is_some() && planned != row(Side::Switch);
-        let (kind, name, confidence) = match partner {
-            Some(partner) if switch_alone => (CulpritKind::SwitchPort, partner, Confidence::Certain),
-            Some(partner) if planned.is_none() && row(Side::Switch).is_some() => {
-                (CulpritKind::Setting, format!("{port} or {partner}"), Confidence::Certain)
-            }
-            _ => (CulpritKind::Setting, format!("{} of {port}", finding.check), Confidence::Certain),
-        };
-        Root {
-            summary: format!("{}: {}.", host.name, finding.summary),
-            kind,
-            name,
-            confidence,
-            details: finding.causes.clone(),
-            proof: proof(&finding.check, ifname),
-            remedies: finding.remedies.clone(),
+    let port = format!("{}:{ifname}", host.name);
+    let rows = finding.details.as_deref().map(|details| details.rows.as_slice()).unwrap_or_default();
+    let cells = |side: Side| rows.iter().find(|row| row.side == side).map(|row| row.cells.as_slice());
+    let (plan, own) = (cells(Side::Plan), cells(Side::Host));
+    // The first row of a switch is the port's own, unless nobody heard it and it stands behind a peer.
+    let switch_at = rows.iter().position(|row| row.side == Side::Switch);
+    let peer_at = rows.iter().position(|row| row.side == Side::Peer);
+    let switch = switch_at.filter(|at| peer_at.is_none_or(|peer| *at < peer)).and_then(|at| rows.get(at));
+    let switch_differs = switch.is_some_and(|switch| Some(switch.cells.as_slice()) != own);
+    let peer = rows.get(peer_at.unwrap_or(usize::MAX)).filter(|peer| Some(peer.cells.as_slice()) != own);
+    let among_hosts = plan.is_none() && !switch_differs && &*finding.check != "dcb-dcbx";
+    let (key, kind, name) = match (switch, peer.filter(|_| among_hosts)) {
+        // Two remedies: it is open which of the two is right, and both say the same.
+        (_, Some(peer)) if finding.remedies.len() > 1 => {
+            let (first, second) = if port < peer.name { (&port, &peer.name) } else { (&peer.name, &port) };
+            (format!("{first}|{second}"), CulpritKind::Setting, format!("{first} or {second}"))
         }
+        (Some(switch), _) if plan.is_some() && plan == own && switch_differs => {
+            (port.clone(), CulpritKind::SwitchPort, switch.name.clone())
+        }
+        (Some(switch), _) if plan.is_none() && switch_differs && !switch.name.ends_with(" recommends") => {
+            (port.clone(), CulpritKind::Setting, format!("{port} or {}", switch.name))
+        }
+        _ => (
+            port.clone(),
+            CulpritKind::Setting,
+            format!("{} of {port}", &finding.check[finding.check.find('-').map_or(0, |at| at + 1)..]),
+        ),
+    };
+    Lead::new(format!("dcb|{group}|{key}"), move |_| {
+        let why = (&*finding.check == "dcb-pfc").then(|| crate::builtin::dcb_dcbx::about(&case, ifname, host)).flatten();
+        let perhaps = |causes: &[String]| causes.iter().map(|cause| format!("perhaps: {cause}")).collect::<Vec<_>>();
+        let mut details = perhaps(&finding.causes);
+        let mut remedies = finding.remedies.clone();
+        if let Some(why) = why {
+            details.push(format!("DCBX: {}", why.summary));
+            details.extend(perhaps(&why.causes));
+            remedies.extend(why.remedies);
+        }
+        let summary =
+            if finding.summary.contains(&port) { format!("{}.", finding.summary) } else { format!("{port}: {}.", finding.summary) };
+        Root { summary, kind, name, confidence: Confidence::Certain, details, proof: proof(&finding.check, ifname), remedies }
     })
 }
 

@@ -37,6 +37,11 @@ pub(crate) fn for_path(case: &Case<'_>, path: &Path, ruling: &Ruling, length: Le
     let interface = facts::egress_name(path).unwrap_or("IFACE");
     let sends = path_mtu::sends(case, path).unwrap_or(measured);
     let wanted = facts::expected_mtu(case, path).unwrap_or(0).max(sends);
+    if matches!(ruling, Ruling::EndsDiffer | Ruling::Silent { .. })
+        && let Some(remedies) = super::infiniband::remedies_for(case, path, measured, length)
+    {
+        return remedies;
+    }
     match ruling {
         Ruling::Whole | Ruling::Undecided(_) => Vec::new(),
         Ruling::Reverse => {

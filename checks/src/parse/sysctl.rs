@@ -137,12 +137,13 @@ fn swap(text: &str) -> String {
     text.chars().map(swap).collect()
 }
 
-/// Whether `path` names one file below `/proc/sys` and nothing else: no way up, no glob, no white space, at least two parts.
+/// Whether `path` names one file below `/proc/sys` and nothing else: no way up, no glob, no white space, at least two parts, and
+/// no dot in the first, so that [`key`] can be read back.
 #[must_use]
 pub fn is_lawful(path: &str) -> bool {
     let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '*' | '?' | '[' | ']' | '\\' | '=' | '"' | '\'');
     path.len() <= 255
-        && path.contains('/')
+        && path.split_once('/').is_some_and(|(first, _)| !first.contains('.'))
         && !path.contains(odd)
         && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
 }
@@ -197,7 +198,7 @@ pub fn decide(loader: Loader, files: &[File], path: &str) -> Decided {
     let (mut exact, mut globs) = (Vec::new(), Vec::new());
     for (file, setting) in all {
         if setting.is_glob() {
-            if setting.value.is_some() && matches(&setting.path, path) {
+            if matches(&setting.path, path) {
                 globs.push((file, setting));
             }
         } else if setting.path == path {
@@ -233,7 +234,7 @@ pub fn decide(loader: Loader, files: &[File], path: &str) -> Decided {
 }
 
 /// The last of systemd's globs. A glob that is given again with the same value keeps its old place in the table of options,
-/// with another value it goes to the end.
+/// with another value it goes to the end, and `-glob` without one takes it away.
 fn last_glob<'a>(globs: &[(&'a File, &'a Setting)]) -> Option<(&'a File, &'a Setting)> {
     let mut options: Vec<(&File, &Setting)> = Vec::new();
     for &(file, setting) in globs {
@@ -246,7 +247,7 @@ fn last_glob<'a>(globs: &[(&'a File, &'a Setting)]) -> Option<(&'a File, &'a Set
             None => options.push((file, setting)),
         }
     }
-    options.into_iter().rev().find(|(_, setting)| !setting.is_refused())
+    options.into_iter().rev().find(|(_, setting)| setting.value.is_some() && !setting.is_refused())
 }
 
 /// Whether a glob (`glob(7)`) means `path`; no wildcard matches a slash.
@@ -445,6 +446,9 @@ mod tests {
         let files = [file("a", "net.x.* = 1\nnet.*.y = 2"), file("b", "net.x.* = 1")];
         assert_eq!(won(Loader::Systemd, &files, "net/x/y"), "2 a:2");
         assert_eq!(won(Loader::Procps, &files, "net/x/y"), "1 b:1");
+        let files = [file("a", "net.x.? = 1"), file("b", "-net.x.?")];
+        assert_eq!(won(Loader::Systemd, &files, "net/x/y"), "- none");
+        assert_eq!(won(Loader::Procps, &files, "net/x/y"), "1 a:1");
     }
 
     #[test]

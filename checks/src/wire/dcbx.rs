@@ -35,7 +35,7 @@ pub(super) fn tsas(numbers: [u8; 8]) -> [String; 8] {
 }
 
 /// Selectors of 802.1Q table D-9, in the words of dcb-app(8); `EtherType` 0 is the priority of everything else.
-pub(super) fn app_selector(selector: u8, protocol: u16) -> String {
+pub(crate) fn app_selector(selector: u8, protocol: u16) -> String {
     match (selector, protocol) {
         (1, 0) => "default".into(),
         (1, _) => "ethtype".into(),
@@ -49,7 +49,7 @@ pub(super) fn app_selector(selector: u8, protocol: u16) -> String {
 }
 
 /// A CEE entry, one of ours for each priority of its bitmap.
-pub(super) fn cee_apps(selector: u8, protocol: u16, priorities: u8) -> Vec<App> {
+pub(crate) fn cee_apps(selector: u8, protocol: u16, priorities: u8) -> Vec<App> {
     let word = match selector {
         0 => "ethtype".to_string(),
         1 => "port".to_string(),
@@ -60,7 +60,7 @@ pub(super) fn cee_apps(selector: u8, protocol: u16, priorities: u8) -> Vec<App> 
 }
 
 /// CEE's priority groups as classes: a group that has a share or priorities takes part in the sharing.
-pub(super) fn priority_groups(prio_pg: [u8; 8], shares: [u8; 8]) -> Ets {
+pub(crate) fn priority_groups(prio_pg: [u8; 8], shares: [u8; 8]) -> Ets {
     let used = |group: usize| shares[group] != 0 || prio_pg.iter().any(|&of| usize::from(of) == group);
     Ets {
         tc_bw: shares,
@@ -116,7 +116,10 @@ impl Heard {
                 if subtype == 10 {
                     self.ieee.ets_recommendation = Some(ets);
                 } else {
-                    let classes = if flags & 7 == 0 { 8 } else { flags & 7 };
+                    let classes = match flags & 7 {
+                        0 => 8,
+                        classes => classes,
+                    };
                     let (willing, cbs) = (Some(flags & 0x80 != 0), Some(flags & 0x40 != 0));
                     self.ieee.ets = Some(Ets { willing, cbs, ets_cap: Some(classes), ..ets });
                 }

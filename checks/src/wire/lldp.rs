@@ -79,6 +79,18 @@ pub fn decode(bytes: &[u8]) -> Announcement {
     reader.finish()
 }
 
+/// Adds TLVs of organisations to what is known of a neighbour already: OUI, subtype and what follows them. Says what cannot be
+/// read of them.
+pub fn add_organised<'a>(lldp: &mut Lldp, tlvs: impl IntoIterator<Item = ([u8; 3], u8, &'a [u8])>) -> Vec<Fault> {
+    let mut reader = Reader { lldp: core::mem::take(lldp), ..Reader::default() };
+    for ([a, b, c], subtype, value) in tlvs {
+        reader.tlv(3, 127, &[&[a, b, c, subtype], value].concat());
+    }
+    *lldp = reader.lldp;
+    lldp.dcb = reader.dcbx.evidence().or_else(|| lldp.dcb.take());
+    reader.faults
+}
+
 /// A TLV's name: that of 802.1AB, or OUI and subtype.
 fn name(kind: u16, value: &[u8]) -> String {
     let fixed = match kind {
@@ -267,7 +279,6 @@ fn id(value: &[u8], words: [&str; 7]) -> Result<(String, String), String> {
     }
     let word = usize::from(subtype).checked_sub(1).and_then(|at| words.get(at)).copied();
     let shown = match (word, id) {
-        (Some("mac"), &[_, _, _, _, _, _]) => mac(id),
         (Some("ip"), [family, address @ ..]) => ip(*family, address).unwrap_or_else(|| mac(id)),
         (Some("mac") | None, _) => mac(id),
         _ => text(id),

@@ -9,7 +9,7 @@ use crate::host::{Host, ThisHost};
 use crate::report::tune::{self as render, Change, Changes};
 use crate::sys::signal;
 use crate::tune::journal::{self, Entry, ListError, Store};
-use crate::tune::plan::{Plan, Wish};
+use crate::tune::plan::{Plan, Wish, is_other_namespace};
 use crate::tune::revert::{self, Now, Undo};
 use crate::tune::{Step, TuneError, apply as applying};
 use pathvet_checks::baseline::{self, Baseline, Machine};
@@ -42,10 +42,18 @@ pub(super) fn apply(args: &ApplyArgs) -> Result<Outcome, Error> {
         return Err(Problem::new("BASELINE", format!("`{}` cannot be part of a file's name", baseline.name)).into());
     }
     let host = ThisHost;
+    // Where the journals may not be read, nothing may be written either; that is said when it is tried.
+    if let Some(why) = journal::list(&host).ok().and_then(|all| interrupted(&all)) {
+        return failed(TuneError::Refused(vec![why]));
+    }
     let machine = machine(&host);
     let plan = Plan::new(&host, &baseline, &wish, &machine);
     let view = terminal(ColorArg::Auto);
-    print(&render::changes(&shown(&plan, machine.page_size), &view))?;
+    let mut changes = shown(&plan, machine.page_size);
+    if plan.file.is_some() && plan.refusals.is_empty() && is_other_namespace(&host) {
+        changes.notes.push("this is not the first network namespace: the file acts on that one, at boot".into());
+    }
+    print(&render::changes(&changes, &view))?;
     if !plan.refusals.is_empty() {
         return Ok(refused());
     }
@@ -68,11 +76,8 @@ fn carry_out(host: &dyn Host, baseline: &Baseline, wish: &Wish, machine: &Machin
     let store = Store::open()?;
     store.tidy(host)?;
     let all = journals(host)?;
-    if let Some(entry) = revert::unfinished(&all) {
-        return Err(TuneError::Refused(vec![format!(
-            "an apply of {} (number {}) was interrupted: `pathvet tune revert {}` takes it back first",
-            entry.journal.baseline, entry.journal.id, entry.journal.id
-        )]));
+    if let Some(why) = interrupted(&all) {
+        return Err(TuneError::Refused(vec![why]));
     }
     if Plan::new(host, baseline, wish, machine) != *shown {
         return Err(TuneError::Refused(vec!["the settings of this host changed while it was asked: look again".into()]));
@@ -81,6 +86,14 @@ fn carry_out(host: &dyn Host, baseline: &Baseline, wish: &Wish, machine: &Machin
     let journal = shown.journal(host, id, super::super::now());
     applying::perform(host, &store, shown, &journal)?;
     Ok(id)
+}
+
+fn interrupted(all: &[Entry]) -> Option<String> {
+    let journal = &revert::unfinished(all)?.journal;
+    Some(format!(
+        "an apply of {} (number {}) was interrupted: `pathvet tune revert {1}` takes it back first",
+        journal.baseline, journal.id
+    ))
 }
 
 fn journals(host: &dyn Host) -> Result<Vec<Entry>, TuneError> {

@@ -37,10 +37,10 @@ fn ieee(attribute: &Ieee) -> (u16, Vec<u8>) {
     match attribute {
         Ieee::Ets(value) => (1, ets(value)),
         Ieee::Pfc(value) => (2, pfc(value)),
-        Ieee::Apps(apps) => (3, nest(apps, app)),
+        Ieee::Apps(apps) => (3, nest(apps, |entry| app(*entry))),
         Ieee::PeerEts(value) => (4, ets(value)),
         Ieee::PeerPfc(value) => (5, pfc(value)),
-        Ieee::PeerApps(apps) => (6, nest(apps, app)),
+        Ieee::PeerApps(apps) => (6, nest(apps, |entry| app(*entry))),
         Ieee::MaxRate(rates) => (7, words(rates)),
         Ieee::Buffer(value) => (10, buffer(value)),
         Ieee::Trust(selectors) => (11, nest(selectors, |selector| (1, [*selector].to_vec()))),
@@ -55,7 +55,7 @@ fn cee(attribute: &Cee) -> (u16, Vec<u8>) {
             (1, [&[*willing, *error, *enabled, *tcs][..], pg_bw, prio_pg].concat())
         }
         Cee::PeerPfc(value) => (2, value.to_vec()),
-        Cee::PeerApps(apps) => (3, nest(apps, peer_app)),
+        Cee::PeerApps(apps) => (3, nest(apps, |entry| peer_app(*entry))),
         Cee::TxPg(groups) => (4, nest(groups, group)),
         Cee::RxPg(groups) => (5, nest(groups, group)),
         Cee::Pfc(values) => (6, nest(values, one)),
@@ -80,14 +80,14 @@ fn group(group: &Pg) -> (u16, Vec<u8>) {
     }
 }
 
-fn app(app: &IeeeApp) -> (u16, Vec<u8>) {
+fn app(app: IeeeApp) -> (u16, Vec<u8>) {
     let [low, high] = app.protocol.to_ne_bytes();
     (app.kind, [app.selector, app.priority, low, high].to_vec())
 }
 
-fn peer_app(entry: &PeerApp) -> (u16, Vec<u8>) {
+fn peer_app(entry: PeerApp) -> (u16, Vec<u8>) {
     match entry {
-        PeerApp::Info(willing, error) => (1, [*willing, *error].to_vec()),
+        PeerApp::Info(willing, error) => (1, [willing, error].to_vec()),
         PeerApp::App(entry) => app(entry),
     }
 }
