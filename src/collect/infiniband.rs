@@ -159,7 +159,7 @@ fn counters(host: &dyn Host, port: &IbPort, gaps: &mut Vec<Gap>) -> Option<BTree
                     found.insert((*name).to_owned(), count);
                 }
                 Err(_) => {
-                    gaps.push(gap::malformed(&what, &place, format!("`{}` is no count", pathvet_checks::parse::quoted(&text))))
+                    gaps.push(gap::malformed(&what, &place, format!("`{}` is no count", pathvet_checks::parse::quoted(&text))));
                 }
             },
             Err(error) => gaps.push(gap::from_error(&what, &place, &error)),
