@@ -4,11 +4,14 @@
 //! cargo-fuzz drives them (`fuzz/targets`), and so does `tests/fuzz_bodies.rs`, on stable, with seeded mutations of
 //! [`ALL`]'s samples.
 
+#[path = "infiniband.rs"]
+mod fabric;
 #[path = "search.rs"]
 mod machine;
 #[path = "samples.rs"]
 mod samples;
 
+pub use fabric::{fabric_text, mad};
 pub use machine::search;
 
 use pathvet::cli::target::{Target as HostTarget, parse_list};
@@ -43,7 +46,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 15] = [
+pub const ALL: [Target; 17] = [
     Target { name: "icmp4", run: icmp4, samples: samples::icmp4, mutations: 200_000 },
     Target { name: "icmp6", run: icmp6, samples: samples::icmp6, mutations: 200_000 },
     Target { name: "tcp", run: tcp, samples: samples::tcp, mutations: 200_000 },
@@ -59,6 +62,8 @@ pub const ALL: [Target; 15] = [
     Target { name: "sysctl", run: sysctl, samples: samples::sysctl, mutations: 50_000 },
     Target { name: "journal", run: journal, samples: samples::journal, mutations: 20_000 },
     Target { name: "search", run: search, samples: samples::search, mutations: 20_000 },
+    Target { name: "mad", run: mad, samples: fabric::mad_samples, mutations: 100_000 },
+    Target { name: "fabric_text", run: fabric_text, samples: samples::fabric_text, mutations: 10_000 },
 ];
 
 fn heard(heard: Heard, bytes: &[u8]) -> bool {

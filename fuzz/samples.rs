@@ -130,6 +130,13 @@ pub fn frames() -> Vec<Vec<u8>> {
     frames
 }
 
+/// Files of `OpenSM`, and what people paste.
+pub fn fabric_text() -> Vec<Vec<u8>> {
+    let mut samples = texts(&super::fabric::FILES);
+    samples.extend(recorded("imports", |path| path.extension().is_some_and(|end| end == "txt")));
+    samples
+}
+
 /// The recorded answers of a kernel, one by one and all together.
 pub fn netlink() -> Vec<Vec<u8>> {
     let mut answers = recorded("hosts", |path| path.parent().is_some_and(|folder| folder.ends_with("netlink")));
