@@ -5,6 +5,7 @@
 
 pub mod baseline;
 mod expect_ib;
+mod expect_tuning;
 pub mod init;
 mod read;
 pub mod yaml;

@@ -6,8 +6,9 @@
 mod keys;
 mod lint;
 
-pub use keys::{Kind, Shape, dotted, is_key, known, never_built_in, shape};
+pub use keys::{Kind, Shape, WATCHED, dotted, is_key, known, never_built_in, shape};
 pub use lint::{Machine, Risk, Severity, lint, wrap_words};
+pub(crate) use lint::{mtu_probing, no_pmtu_disc};
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -30,6 +31,10 @@ pub struct Baseline {
     pub extends: Option<String>,
     /// What to know before it is used.
     pub warnings: Vec<String>,
+    /// The longest exit latency of an idle state that is wanted, microseconds; `None` = not a matter of this baseline.
+    pub idle_latency_us: Option<u32>,
+    /// The file, as the user named it; `None` for what is built in.
+    pub file: Option<String>,
     /// The settings, in the order of the file.
     pub values: Vec<Setting>,
 }

@@ -4,6 +4,7 @@ pub(crate) mod dcb_app;
 pub(crate) mod dcb_dcbx;
 mod dcb_ets;
 mod dcb_pfc;
+mod host_power;
 mod ib_firmware;
 mod ib_modules;
 mod ib_partition;
@@ -23,8 +24,10 @@ pub(crate) mod path_reach;
 mod path_reverse;
 mod path_route;
 mod pmtu_cache;
+pub(crate) mod pmtu_masking;
 pub(crate) mod run;
 pub(crate) mod switch_frame_size;
+mod tuning;
 
 use crate::check::Check;
 
@@ -37,6 +40,7 @@ pub const ALL: &[&dyn Check] = &[
     &path_loss::PathLoss,
     &path_corrupt::PathCorrupt,
     &pmtu_cache::PmtuCache,
+    &pmtu_masking::PmtuMasking,
     &link_mtu::LinkMtu,
     &link_state::LinkState,
     &link_errors::LinkErrors,
@@ -54,6 +58,8 @@ pub const ALL: &[&dyn Check] = &[
     &ib_sm::IbSm,
     &ib_modules::IbModules,
     &ib_firmware::IbFirmware,
+    &host_power::HostPower,
+    &tuning::Tuning,
     &run::Run,
 ];
 

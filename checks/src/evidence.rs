@@ -31,7 +31,7 @@ pub use path::{
 };
 pub use roce::Roce;
 pub use route::{Route, RouteUsed};
-pub use tuning::{IdleState, Otherwise, Place, Power, Sysctl};
+pub use tuning::{IdleState, Memory, Otherwise, Place, Power, Sysctl};
 
 use alloc::string::String;
 use alloc::vec::Vec;

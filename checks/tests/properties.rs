@@ -4,7 +4,7 @@ mod common;
 
 use common::{bound_to_fail, catalogue, healthy, judged, node2, now};
 use pathvet_checks::evidence::Evidence;
-use pathvet_checks::expect::{Expect, Network, Waiver};
+use pathvet_checks::expect::{Expect, IpoibExpect, IpoibMode, Network, Settings, SmExpect, Waiver};
 use pathvet_checks::report::{Outcome, Report};
 use pathvet_checks::{Case, judge, judge_owned};
 use proptest::prelude::*;
@@ -15,6 +15,23 @@ fn full() -> Value {
     let mut evidence = healthy();
     evidence.hosts.push(node2(9000));
     bound_to_fail(&mut evidence);
+    serde_json::to_value(&evidence).expect("evidence is JSON")
+}
+
+/// A path over `IPoIB` between two hosts with everything that the checks of InfiniBand look at.
+fn full_infiniband() -> Value {
+    let mut evidence = common::infiniband();
+    let path = &mut evidence.paths[0];
+    (path.path_mtu, path.limit.kind) = (Some(2044), pathvet_checks::evidence::LimitKind::Silent);
+    path.proof = Some(pathvet_checks::evidence::Proof {
+        passes: 2044,
+        passes_sent: 13,
+        passes_replied: 13,
+        vanishes: 2045,
+        vanishes_sent: 13,
+        vanishes_replied: 0,
+        proven: true,
+    });
     serde_json::to_value(&evidence).expect("evidence is JSON")
 }
 
@@ -36,6 +53,7 @@ fn scrap() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         prop_oneof![Just(0_u32), Just(1), Just(40), Just(1280), Just(1500), Just(9000), Just(u32::MAX), any::<u32>()]
             .prop_map(Value::from),
+        prop::sample::select(vec![3_u32, 4, 256, 2044, 2048, 4092, 4096, 32767, 32769, 65520, 65535]).prop_map(Value::from),
         prop::sample::select(vec![
             "",
             "silent",
@@ -81,6 +99,24 @@ fn scrap() -> impl Strategy<Value = Value> {
             "300.1/99",
             "down",
             "802.3ad",
+            "datagram",
+            "connected",
+            "ipoib",
+            "Down",
+            "Initializing",
+            "Armed",
+            "Active",
+            "Polling",
+            "Ethernet",
+            "MASTER",
+            "STANDBY",
+            "0x0002c90300a10001",
+            "0x0002c90300a20001",
+            "0xfe80000000000001",
+            "mlx4_0",
+            "mlx4_0/1",
+            "ib0",
+            "80:\u{e9}:00:00:fe:80:00:00:00:00:00:00:00:02:c9:03:00:bb:00:01",
         ])
         .prop_map(Value::from),
     ]
@@ -88,7 +124,10 @@ fn scrap() -> impl Strategy<Value = Value> {
 
 /// Evidence that somebody mistreated: several places changed, and what can no longer be read left as it was.
 fn mistreated() -> impl Strategy<Value = Evidence> {
-    let full = full();
+    prop_oneof![mistreat(full()), mistreat(full_infiniband())]
+}
+
+fn mistreat(full: Value) -> impl Strategy<Value = Evidence> {
     let mut all = Vec::new();
     places(&full, "", &mut all);
     prop::collection::vec((prop::sample::select(all), scrap()), 1..12).prop_map(move |changes| {
@@ -106,6 +145,24 @@ fn mistreated() -> impl Strategy<Value = Evidence> {
     })
 }
 
+/// What a plan can say of InfiniBand, for all and for one network.
+fn fabric_expectation() -> impl Strategy<Value = (Settings, Network)> {
+    let settings = || {
+        let mode = prop::option::of(prop::sample::select(vec![IpoibMode::Connected, IpoibMode::Datagram]));
+        let mtu = prop::option::of(prop::sample::select(vec![0, 2044, 4092, 65520, u32::MAX]));
+        let master = prop::option::of(prop::sample::select(vec!["0x0002c90300a10001".to_owned(), "0x0002c90300a20000".to_owned()]));
+        (mode, mtu, master, prop::option::of(0_u32..3)).prop_map(|(mode, mtu, master, standby)| Settings {
+            ipoib: IpoibExpect { mode, mtu },
+            sm: SmExpect { master, standby },
+            ..Settings::default()
+        })
+    };
+    let role = prop::option::of(prop::sample::select(vec!["storage".to_owned(), "migration".to_owned(), "rdma".to_owned()]));
+    let interface = prop::option::of(prop::sample::select(vec!["ib0".to_owned(), "ib1".to_owned()]));
+    (settings(), settings(), role, interface)
+        .prop_map(|(all, expect, role, interface)| (all, Network { subnet: None, interface, mtu: None, role, expect }))
+}
+
 fn expectation() -> impl Strategy<Value = Expect> {
     let checks =
         || prop::sample::select(pathvet_checks::builtin::ALL.iter().map(|check| check.meta().id.to_owned()).collect::<Vec<_>>());
@@ -118,9 +175,11 @@ fn expectation() -> impl Strategy<Value = Expect> {
         prop::collection::btree_map(checks(), outcome, 0..3),
         prop::collection::vec((checks(), prop::sample::select(vec!["*", "node1*", "*eth0", "", "node2:*"]), 2025_i16..2028), 0..3),
         prop::option::of((any::<[u8; 4]>(), any::<u8>())),
+        fabric_expectation(),
     )
-        .prop_map(|(mtu, loss_ppm, only, skip, severity, waivers, subnet)| {
-            let mut expect = Expect { mtu, only, skip, severity, ..Expect::default() };
+        .prop_map(|(mtu, loss_ppm, only, skip, severity, waivers, subnet, (all, network))| {
+            let mut expect = Expect { mtu, only, skip, severity, all, ..Expect::default() };
+            expect.networks.insert("storage".into(), network);
             expect.all.loss_ppm = loss_ppm;
             expect.waivers = waivers
                 .into_iter()

@@ -69,6 +69,7 @@ impl Sources<'_> {
     /// The facts of one host and its paths.
     fn gather(&self, observer: &mut dyn Observer) -> Gathered {
         let mut host = collect::host(self.host, self.taken);
+        collect::tuning(self.host, &mut host, self.request.expect.tuning_keys());
         let clock = Instant::now();
         let (wanted, elsewhere) = wanted(self.request, &host, self.files, self.taken);
         let mut paths = if self.host.live() {
@@ -76,12 +77,12 @@ impl Sources<'_> {
             let ears = collect::Ears::open(self.host, host.links.as_deref().unwrap_or_default(), self.request.lldp);
             collect::subnet_managers(self.host, &mut host, self.patience());
             let paths = self.probe(&mut host, &wanted, observer);
-            self.look_again(&mut host, clock);
             ears.close(self.host, &mut host, &mut |waiting| {
                 observer.listening(waiting.heard, waiting.of, waiting.left);
                 let over = self.request.probing.deadline.is_some_and(|deadline| clock.elapsed() >= deadline);
                 !over && signal::caught().is_none()
             });
+            self.look_again(&mut host, clock);
             paths
         } else {
             let why = "a recorded tree was read, from which nothing can be sent";

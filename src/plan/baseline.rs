@@ -79,7 +79,9 @@ pub fn is_file(word: &str) -> bool {
 pub fn load(word: &str, folder: Option<&Path>, origin: &str) -> Result<Arc<Baseline>, InputError> {
     if is_file(word) {
         let path = folder.map_or_else(|| PathBuf::from(word), |folder| folder.join(word));
-        return Reading::default().file(&path).map(Arc::new);
+        let mut baseline = Reading::default().file(&path)?;
+        baseline.file = Some(path.display().to_string());
+        return Ok(Arc::new(baseline));
     }
     built_in(word).ok_or_else(|| unknown(Problem::new(origin, no_such(word)), word).into())
 }
@@ -180,7 +182,8 @@ impl Reading {
     }
 
     fn baseline(&mut self, node: &Node<'_>, folder: Option<&Path>) -> Baseline {
-        const KEYS: [&str; 9] = ["schema", "name", "title", "purpose", "origin", "extends", "without", "warnings", "values"];
+        const KEYS: [&str; 10] =
+            ["schema", "name", "title", "purpose", "origin", "extends", "without", "warnings", "idle_latency_us", "values"];
         let mut baseline = Baseline::default();
         if node.value.is_null() {
             let problem = node.problem("the baseline is empty");
@@ -225,6 +228,14 @@ impl Reading {
         match at("warnings") {
             Some(node) => baseline.warnings = self.texts(node, "a warning"),
             None => baseline.warnings = base.as_deref().map(|base| base.warnings.clone()).unwrap_or_default(),
+        }
+        if let Some(node) = at("idle_latency_us") {
+            baseline.idle_latency_us = node.value.as_u64().and_then(|latency| u32::try_from(latency).ok());
+            if baseline.idle_latency_us.is_none() {
+                self.wrong(node, "a number of microseconds");
+            }
+        } else {
+            baseline.idle_latency_us = base.as_deref().and_then(|base| base.idle_latency_us);
         }
         if let Some(base) = base {
             baseline.build_on(&base, &without);
@@ -490,7 +501,7 @@ fn slip(key: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pathvet_checks::baseline::{Machine, Severity, lint, never_built_in};
+    use pathvet_checks::baseline::{Machine, Severity, WATCHED, lint, never_built_in};
     use std::collections::BTreeMap;
 
     fn refused(text: &str) -> Vec<String> {
@@ -514,6 +525,7 @@ mod tests {
             for setting in &baseline.values {
                 assert!(!setting.reason.is_empty(), "{name}: {} says not why", setting.key);
                 assert!(!never_built_in(&setting.key), "{name}: {} is no matter of ours", setting.key);
+                assert!(WATCHED.contains(&setting.key.as_str()), "{name}: {} is not collected", setting.key);
                 assert!(setting.target(None).is_some(), "{name}: {} has no value to write", setting.key);
             }
         }

@@ -121,6 +121,12 @@ pub(super) fn boot(host: &dyn Host) -> Option<String> {
     Some(String::from_utf8_lossy(&text).trim().to_owned()).filter(|id| !id.is_empty())
 }
 
+/// Whether this is known not to be the network namespace in which files of settings are read at boot.
+#[must_use]
+pub fn is_other_namespace(host: &dyn Host) -> bool {
+    namespace(host).zip(host.link("/proc/1/ns/net").ok()).is_some_and(|(own, first)| own != first)
+}
+
 /// The network namespace of this process.
 pub(super) fn namespace(host: &dyn Host) -> Option<String> {
     host.link("/proc/self/ns/net").ok()

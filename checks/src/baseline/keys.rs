@@ -180,6 +180,47 @@ const NAMES: &[&str] = &[
     "net.ipv6.ip_nonlocal_bind",
 ];
 
+/// The keys that the checks look at: those of the built-in baselines, and those that [`super::lint`] and `pmtu-masking` judge.
+/// Sorted; tests hold it against both.
+pub const WATCHED: &[&str] = &[
+    "kernel.hung_task_timeout_secs",
+    "kernel.nmi_watchdog",
+    "kernel.numa_balancing",
+    "kernel.timer_migration",
+    "net.core.busy_poll",
+    "net.core.busy_read",
+    "net.core.default_qdisc",
+    "net.core.netdev_max_backlog",
+    "net.core.optmem_max",
+    "net.core.rmem_default",
+    "net.core.rmem_max",
+    "net.core.somaxconn",
+    "net.core.wmem_default",
+    "net.core.wmem_max",
+    "net.ipv4.ip_no_pmtu_disc",
+    "net.ipv4.tcp_adv_win_scale",
+    "net.ipv4.tcp_base_mss",
+    "net.ipv4.tcp_fack",
+    "net.ipv4.tcp_fastopen",
+    "net.ipv4.tcp_low_latency",
+    "net.ipv4.tcp_mem",
+    "net.ipv4.tcp_moderate_rcvbuf",
+    "net.ipv4.tcp_mtu_probing",
+    "net.ipv4.tcp_no_metrics_save",
+    "net.ipv4.tcp_notsent_lowat",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_sack",
+    "net.ipv4.tcp_slow_start_after_idle",
+    "net.ipv4.tcp_timestamps",
+    "net.ipv4.tcp_tw_recycle",
+    "net.ipv4.tcp_tw_reuse",
+    "net.ipv4.tcp_window_scaling",
+    "net.ipv4.tcp_wmem",
+    "net.ipv4.udp_mem",
+    "vm.stat_interval",
+    "vm.swappiness",
+];
+
 /// The folders of `/proc/sys` (`Documentation/admin-guide/sysctl/`).
 const TOPS: [&str; 10] = ["abi", "crypto", "debug", "dev", "fs", "kernel", "net", "sunrpc", "user", "vm"];
 
@@ -238,7 +279,7 @@ mod tests {
     #[test]
     fn the_tables_are_sorted_and_lawful() {
         assert!(SHAPES.is_sorted_by(|one, other| one.key < other.key));
-        assert!(NAMES.is_sorted());
+        assert!(NAMES.is_sorted() && WATCHED.is_sorted());
         for key in known() {
             assert!(is_key(key), "{key}");
         }

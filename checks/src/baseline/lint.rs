@@ -3,10 +3,11 @@
 //! Meanings of the keys: `Documentation/networking/ip-sysctl.rst` and `Documentation/admin-guide/sysctl/net.rst` of Linux.
 
 use super::{bytes_words, numbers};
+use crate::evidence::Host;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// What of a machine decides whether a value is harmful there.
@@ -32,6 +33,19 @@ impl Machine {
 
     fn speed(&self) -> u32 {
         self.speed_mbps.filter(|speed| *speed > 0).unwrap_or(Self::FAST)
+    }
+
+    /// What is known of a host. Its speed is that of the fastest card: virtual devices name one that means nothing.
+    #[must_use]
+    pub fn of(host: &Host) -> Self {
+        let cards = host.links.iter().flatten().filter(|link| !link.is_loopback() && matches!(link.kind(), "" | "bond"));
+        let memory = host.memory.unwrap_or_default();
+        Self {
+            page_size: memory.page_size.map_or(4096, u64::from),
+            memory: memory.total,
+            speed_mbps: cards.filter_map(|link| link.speed_mbps).max(),
+            kernel: host.kernel.as_deref().and_then(Self::kernel_version),
+        }
     }
 
     /// The version of a kernel in numbers: `6.1.0-18-amd64` is 6.1.
@@ -218,7 +232,7 @@ fn single(key: &str, value: i128, values: &BTreeMap<String, String>, machine: &M
         ),
         "net.ipv4.tcp_tw_reuse" if value != 0 && off(values, TIMESTAMPS) => say(
             Severity::Wrong,
-            format!("{value} needs timestamps to tell old segments from new ones, and tcp_timestamps is 0: it has no effect"),
+            "it needs timestamps to tell old segments from new ones, and tcp_timestamps is 0: it has no effect".into(),
         ),
         "net.ipv4.tcp_no_metrics_save" if value != 0 => say(
             Severity::Note,
@@ -226,7 +240,9 @@ fn single(key: &str, value: i128, values: &BTreeMap<String, String>, machine: &M
                 .into(),
         ),
         "net.ipv4.ip_no_pmtu_disc" if value != 0 => say(Severity::Harmful, no_pmtu_disc(value)),
-        "net.ipv4.tcp_mtu_probing" if value != 0 => say(Severity::Note, mtu_probing(value, values)),
+        "net.ipv4.tcp_mtu_probing" if value != 0 => {
+            say(Severity::Note, mtu_probing(value, values.get("net.ipv4.tcp_base_mss").map(String::as_str)));
+        }
         _ => {}
     }
 }
@@ -234,25 +250,26 @@ fn single(key: &str, value: i128, values: &BTreeMap<String, String>, machine: &M
 /// What a value of `ip_no_pmtu_disc` does (`ip-sysctl.rst`).
 pub(crate) fn no_pmtu_disc(value: i128) -> String {
     match value {
-        1 => "IPv4 packets may be fragmented, and a too-big message brings the path down to 552 bytes: a cut for TCP is hidden, \
-              UDP and RDMA still meet it"
-            .into(),
-        2 => "IPv4 too-big messages are dropped: a router that says 1500 is not heard, and larger packets vanish".into(),
-        3 => {
-            "IPv4 too-big messages count only where they quote a packet of an open TCP or SCTP connection: for UDP a smaller path \
-              of 1500 bytes stays unknown"
+        1 => {
+            "IPv4 packets are sent without DF, so routers fragment them, and a too-big message brings the path down to 552 bytes: \
+              the true path MTU is never learnt"
                 .into()
         }
+        2 => "IPv4 packets are sent without DF, so routers fragment them, and too-big messages are discarded: the true path MTU, \
+              1500 bytes or another, is never learnt"
+            .into(),
+        3 => "IPv4 too-big messages count for TCP and SCTP alone: for UDP a path of 1500 bytes or less stays unknown".into(),
         other => format!("{other} is no documented value: 0 to 3 are"),
     }
 }
 
-/// What a value of `tcp_mtu_probing` does (`ip-sysctl.rst`).
-pub(crate) fn mtu_probing(value: i128, values: &BTreeMap<String, String>) -> String {
-    let base = values.get("net.ipv4.tcp_base_mss").map_or_else(|| "1024".to_owned(), ToString::to_string);
-    let when = if value == 1 { "TCP that meets a black hole shrinks" } else { "TCP always starts" };
+/// What a value of `tcp_mtu_probing` does (`ip-sysctl.rst`); `base` is `tcp_base_mss`, whose default is 1024.
+pub(crate) fn mtu_probing(value: i128, base: Option<&str>) -> String {
+    let base = base.unwrap_or("1024");
+    let when = if value == 1 { "TCP that meets a black hole shrinks to" } else { "TCP always starts with" };
     format!(
-        "{when} to segments of {base} bytes and searches from there: transfers are slow where they would hang, and UDP and RDMA still hang"
+        "{when} segments of {base} bytes and searches from there: transfers are slow where they would hang, and UDP and RDMA \
+         still hang"
     )
 }
 

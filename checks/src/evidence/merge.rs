@@ -168,6 +168,7 @@ fn unite(mut instances: Vec<Host>) -> Host {
     let infiniband = first(&|host| host.infiniband.is_some());
     let roce = first(&|host| host.roce.is_some());
     let sysctl = first(&|host| host.sysctl.is_some());
+    let memory = first(&|host| host.memory.is_some());
     let power = first(&|host| host.power.is_some());
     let mut gaps: BTreeSet<Gap> = clones(&instances).into_iter().collect();
     for (at, instance) in instances.iter().enumerate() {
@@ -179,6 +180,7 @@ fn unite(mut instances: Vec<Host>) -> Host {
             "infiniband" => infiniband.is_none_or(|winner| winner == at),
             "roce" => roce.is_none_or(|winner| winner == at),
             "sysctl" => sysctl.is_none_or(|winner| winner == at),
+            "memory" => memory.is_none_or(|winner| winner == at),
             "power" => power.is_none_or(|winner| winner == at),
             "id" => instances.iter().all(|other| other.id.is_none()),
             "os" => instances.iter().all(|other| other.os.is_none()),
@@ -208,6 +210,7 @@ fn unite(mut instances: Vec<Host>) -> Host {
     host.infiniband = infiniband.and_then(|at| instances[at].infiniband.take());
     host.roce = roce.and_then(|at| instances[at].roce.take());
     host.sysctl = sysctl.and_then(|at| instances[at].sysctl.take());
+    host.memory = memory.and_then(|at| instances[at].memory.take());
     host.power = power.and_then(|at| instances[at].power.take());
     names.remove(&host.name);
     host.names = names.into_iter().collect();

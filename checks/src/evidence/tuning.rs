@@ -50,6 +50,17 @@ pub struct Place {
     pub line: u32,
 }
 
+/// Memory of a host: what tells whether a limit in pages can be meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Memory {
+    /// `MemTotal` of `/proc/meminfo`, bytes.
+    #[serde(default)]
+    pub total: Option<u64>,
+    /// `AT_PAGESZ` of `/proc/self/auxv`, bytes.
+    #[serde(default)]
+    pub page_size: Option<u32>,
+}
+
 /// Power management of the processors.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Power {

@@ -9,7 +9,7 @@ use crate::host::{Host, ThisHost};
 use crate::report::tune::{self as render, Change, Changes};
 use crate::sys::signal;
 use crate::tune::journal::{self, Entry, ListError, Store};
-use crate::tune::plan::{Plan, Wish};
+use crate::tune::plan::{Plan, Wish, is_other_namespace};
 use crate::tune::revert::{self, Now, Undo};
 use crate::tune::{Step, TuneError, apply as applying};
 use pathvet_checks::baseline::{self, Baseline, Machine};
@@ -49,7 +49,11 @@ pub(super) fn apply(args: &ApplyArgs) -> Result<Outcome, Error> {
     let machine = machine(&host);
     let plan = Plan::new(&host, &baseline, &wish, &machine);
     let view = terminal(ColorArg::Auto);
-    print(&render::changes(&shown(&plan, machine.page_size), &view))?;
+    let mut changes = shown(&plan, machine.page_size);
+    if plan.file.is_some() && plan.refusals.is_empty() && is_other_namespace(&host) {
+        changes.notes.push("this is not the first network namespace: the file acts on that one, at boot".into());
+    }
+    print(&render::changes(&changes, &view))?;
     if !plan.refusals.is_empty() {
         return Ok(refused());
     }
