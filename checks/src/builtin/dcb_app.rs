@@ -21,9 +21,9 @@ check! {
     ///
     /// # How it decides
     ///
-    /// - FAIL: the plan names an application's priority and it has another; iSCSI or FCoE is expected on a lossless priority and PFC is
+    /// - FAIL: the plan names an application's priority and it has another; iSCSI or `FCoE` is expected on a lossless priority and PFC is
     ///   off for the one that it has; the plan's `trust` is not what the driver says (WARN where it only seems so from the table).
-    /// - WARN: FCoE on a priority without PFC; `RoCE` on a priority without PFC while others have it; host and switch, or the hosts of one
+    /// - WARN: `FCoE` on a priority without PFC; `RoCE` on a priority without PFC while others have it; host and switch, or the hosts of one
     ///   plan network, name different priorities; the plan names a priority and the table has no entry.
     /// - PASS: none of these. iSCSI on a lossy priority is fine unless the plan says lossless: TCP repeats what is lost.
     /// - UNKNOWN: the plan names applications, and the card's table cannot be read.
@@ -253,7 +253,8 @@ fn roce_priority(port: &Port<'_>, device: &Roce, expect: &DcbExpect) -> RocePrio
         Some(Trust::Dscp) => {
             let dscp = tos >> 2;
             let entries = dcb.and_then(|dcb| dcb.app.as_deref()).unwrap_or_default();
-            let entry = entries.iter().find(|entry| entry.selector == "dscp" && entry.protocol == u16::from(dscp));
+            let entry =
+                entries.iter().find(|entry| entry.selector == "dscp" && entry.protocol == u16::from(dscp) && entry.priority < 8);
             match entry {
                 Some(entry) => RocePriority::Is(entry.priority, format!("{from} {tos} is DSCP {dscp}")),
                 // Without an entry of its own mlx5 maps eight DSCP values to each priority.
