@@ -5,12 +5,12 @@
 mod lldpd;
 
 use lldpd::{Lldpd, Speaker};
-use pathvet::collect;
 use pathvet::host::{DriverInfo, Host, Recorder};
 use pathvet::lab::Lab;
 use pathvet::lab::topologies::{Family, Topology};
 use pathvet_checks::evidence::Evidence;
 use pathvet_checks::report::{Confidence, CulpritKind, Finding, Outcome, Report};
+use pathvet_checks::wire::dcbnl;
 use std::io;
 use std::path::Path;
 use std::process::Command;
@@ -40,9 +40,7 @@ impl Story {
         let ports: Vec<String> = ["node1", "node2"].iter().map(|node| port_to(&lab, node)).collect();
         let start = |at: usize, port| Lldpd::start(pid, &Speaker { interface: &ports[at], name: "tor1", port, tlvs: &tlvs });
         match (start(0, "Eth1/7"), start(1, "Eth1/8")) {
-            (Ok(first), Ok(second)) => {
-                Some(Self { lab, _switch: [first, second], folder: tempfile::tempdir().expect("a folder") })
-            }
+            (Ok(first), Ok(second)) => Some(Self { lab, _switch: [first, second], folder: tempfile::tempdir().expect("a folder") }),
             (Err(why), _) | (_, Err(why)) => {
                 skip(&why);
                 None
@@ -130,7 +128,7 @@ fn a_switch_that_announces_1518_while_jumbo_arrives_is_a_note() {
     println!("{}", finding.notes.join("\n"));
 }
 
-/// A machine with one DCB device, as far as PFC needs it: sysfs in words, and the recorded answers to dcbnl.
+/// A machine with one DCB device: the recorded answers to dcbnl.
 struct DcbHost {
     name: &'static str,
     address: &'static str,
@@ -155,22 +153,12 @@ impl Host for DcbHost {
         "root"
     }
 
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        let text = match path {
-            "/proc/sys/kernel/hostname" => self.name,
-            "/sys/class/net/dcbsim0/ifindex" => "2",
-            "/sys/class/net/dcbsim0/mtu" => "9000",
-            "/sys/class/net/dcbsim0/flags" => "0x1003",
-            "/sys/class/net/dcbsim0/type" | "/sys/class/net/dcbsim0/carrier" => "1",
-            "/sys/class/net/dcbsim0/operstate" => "up",
-            "/sys/class/net/dcbsim0/address" => self.address,
-            _ => return Err(io::ErrorKind::NotFound.into()),
-        };
-        Ok(format!("{text}\n").into_bytes())
+    fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
     }
 
-    fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        if path == "/sys/class/net" { Ok(vec!["dcbsim0".into()]) } else { Err(io::ErrorKind::NotFound.into()) }
+    fn list(&self, _path: &str) -> io::Result<Vec<String>> {
+        Err(io::ErrorKind::NotFound.into())
     }
 
     fn link(&self, _path: &str) -> io::Result<String> {
@@ -181,7 +169,7 @@ impl Host for DcbHost {
         let answers = recorded();
         // Length, flags and sequence apart: kind, command and name are the question.
         let same = |tx: &[u8]| tx.get(4..6) == request.get(4..6) && tx.get(16..) == request.get(16..);
-        let found = answers.into_iter().find(|(tx, _)| family == 0 && same(tx));
+        let found = answers.into_iter().find(|(tx, _)| family == libc::NETLINK_ROUTE && same(tx));
         let (_, mut answer) = found.ok_or(io::ErrorKind::NotFound)?;
         // `struct ieee_pfc` of the device, not of its peer: capability 8, priority 3, no MACsec bypass, delay 100.
         if let Some(at) = answer.windows(6).position(|bytes| bytes == [8, 8, 0, 0, 100, 0]) {
@@ -203,9 +191,24 @@ impl Host for DcbHost {
 fn evidence(host: &DcbHost, folder: &Path) -> String {
     let tree = folder.join(format!("{}.tree", host.name));
     let recorder = Recorder::new(host, &tree, jiff::Timestamp::UNIX_EPOCH).expect("an empty folder");
-    let _ = collect::host(&recorder, jiff::Timestamp::UNIX_EPOCH);
+    recorder.netlink(libc::NETLINK_ROUTE, &dcbnl::request(dcbnl::Command::IeeeGet, "dcbsim0")).expect("recorded");
     recorder.finish().expect("written");
-    let saved = folder.join(format!("{}.json", host.name)).to_str().expect("it is text").to_owned();
+    let device = [
+        ("ifindex", "2"),
+        ("mtu", "9000"),
+        ("flags", "0x1003"),
+        ("type", "1"),
+        ("carrier", "1"),
+        ("operstate", "up"),
+        ("address", host.address),
+    ];
+    let sysfs = device.map(|(file, text)| (format!("sys/class/net/dcbsim0/{file}"), text));
+    for (path, text) in sysfs.into_iter().chain([("proc/sys/kernel/hostname".to_owned(), host.name)]) {
+        let place = tree.join(path);
+        std::fs::create_dir_all(place.parent().expect("a folder")).expect("made");
+        std::fs::write(place, format!("{text}\n")).expect("written");
+    }
+    let saved = folder.join(format!("recorded-{}.json", host.name)).to_str().expect("it is text").to_owned();
     let run = Command::new(PATHVET).args(["collect", "--root"]).arg(&tree).args(["-o", &saved]).output().expect("it runs");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     saved
@@ -243,7 +246,10 @@ fn pfc_of_recorded_bytes_a_real_switch_and_a_plan() {
     ] {
         assert!(table.lines().any(|found| found == line), "{line}\n{table}");
     }
-    assert!(table.contains("dcb pfc set dev dcbsim0 prio-pfc all:off 3:on") && table.contains("on tor1 Eth1/7, PFC on 3 and 4:"), "{table}");
+    assert!(
+        table.contains("dcb pfc set dev dcbsim0 prio-pfc all:off 3:on") && table.contains("on tor1 Eth1/7, PFC on 3 and 4:"),
+        "{table}"
+    );
 }
 
 /// Two machines that differ in one priority: host, interface and priority are named.
@@ -253,10 +259,14 @@ fn two_hosts_that_differ_in_one_priority() {
     let hosts = [("node1", "02:00:00:00:00:01", 0), ("node2", "02:00:00:00:00:02", 1 << 4)];
     let saved = hosts.map(|(name, address, more)| evidence(&DcbHost { name, address, more }, folder.path()));
     let plan = folder.path().join("plan.yaml");
-    std::fs::write(&plan, "schema: pathvet.plan/1\nnetworks: { storage: { interface: dcbsim0, role: storage } }\n").expect("written");
+    std::fs::write(&plan, "schema: pathvet.plan/1\nnetworks: { storage: { interface: dcbsim0, role: storage } }\n")
+        .expect("written");
     let (code, table) = judge(&[&saved[0], &saved[1], "-f", plan.to_str().expect("text"), "--only", "dcb-pfc"]);
     println!("{table}");
     assert_eq!(code, Some(2), "{table}");
     let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("node1:dcbsim0") && words.contains("node2:dcbsim0") && words.contains("differ at priority 4"), "{table}");
+    assert!(
+        words.contains("node1:dcbsim0") && words.contains("node2:dcbsim0") && words.contains("differ at priority 4"),
+        "{table}"
+    );
 }
