@@ -104,7 +104,9 @@ their extension alone are of one host. Lines that cannot be read are named on st
 
 Examples:
   ssh node2 'ibstat; ip -d link' | pathvet import ib --host node2 - -o node2.json
-  pathvet import ib node1.ibstat node1.sminfo | pathvet judge -")]
+  pathvet import ib node1.ibstat node1.sminfo | pathvet judge -
+  pathvet import pcap node1.pcap --interface eth0 -o node1.json
+  lldpctl -f json | pathvet import lldp --host node1 -")]
     Import(import::ImportArgs),
     /// Explain a check, or what stops at a size
     #[command(after_long_help = "\
@@ -137,6 +139,9 @@ pub struct CheckArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// Link partners.
+    #[command(flatten)]
+    pub lldp: args::LldpArgs,
     /// Against what to judge.
     #[command(flatten)]
     pub judging: args::JudgeArgs,
@@ -179,6 +184,9 @@ pub struct CollectArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// Link partners.
+    #[command(flatten)]
+    pub lldp: args::LldpArgs,
     /// What the paths must carry; that size is probed too.
     #[command(flatten)]
     pub expect: args::ExpectArgs,

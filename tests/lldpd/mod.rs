@@ -48,7 +48,7 @@ impl Lldpd {
         // The end of its input is the sign to stop; the death of this shell ends every process of its pid namespace.
         let script = format!(
             "set -e; mount -t tmpfs lldpd /run; mkdir -p /run/lldpd; cat >/run/lldpd.conf <<'END'\n{configuration}END\n\
-             lldpd -d -u /run/lldpd.test -O /run/lldpd.conf -I {interface} >/run/log 2>&1 &\n\
+             lldpd -d -u /run/lldpd.socket -O /run/lldpd.conf -I {interface} >/run/log 2>&1 &\n\
              lldpd=$!\n\
              until grep -q 'should resume' /run/log; do\n\
              kill -0 $lldpd || {{ tail -n 1 /run/log; exit 1; }}; sleep 0.05; done\n\

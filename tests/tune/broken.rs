@@ -110,6 +110,31 @@ fn an_interrupted_apply_is_told_and_blocks_the_next() {
     });
 }
 
+/// A signal that asks it to end makes it go back, or comes too early or too late to matter.
+#[test]
+fn interrupted_at_every_call() {
+    inside("broken::interrupted_at_every_call", Sys::Folder, || {
+        fs::create_dir("/var/lib/pathvet").unwrap();
+        let before = snapshot();
+        let (_, all) = calls(&APPLY);
+        expect(0, &REVERT);
+        let mut went_back = 0;
+        for call in &all {
+            let output = broken(&APPLY, call, "signal=TERM");
+            let (code, text) = said(&output);
+            match (code, output.status.signal()) {
+                (Some(143), _) if text.contains("everything is as it was before") => went_back += 1,
+                (Some(0), _) => drop(expect(0, &REVERT)),
+                (None | Some(143), _) => {}
+                odd => panic!("{odd:?} at {}: {text}", call.line),
+            }
+            assert_eq!(difference(&before, &snapshot()), "", "SIGTERM at {}:\n{text}", call.line);
+        }
+        assert!(went_back > 3, "{went_back}");
+        println!("SIGTERM at {} points: {went_back} went back by themselves", all.len());
+    });
+}
+
 /// What fails at any call leaves everything as it was, or a journal from which revert makes it so.
 #[test]
 fn out_of_space_at_every_call() {

@@ -182,3 +182,17 @@ fn two_at_once_and_nobody_to_ask() {
         expect(64, &["tune", "status"]);
     });
 }
+
+#[test]
+fn another_network_namespace_is_not_touched() {
+    use super::space::{PATHVET, command, said};
+    inside("round_trip::another_network_namespace_is_not_touched", Sys::Folder, || {
+        expect(0, &["tune", "apply", "ipoib-safe", "--yes"]);
+        let applied = snapshot();
+        let (code, text) = said(&command("unshare", &["--net", PATHVET, "tune", "revert", "--yes"]).output().unwrap());
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains("was applied in another network namespace (net:["), "{text}");
+        assert_eq!(difference(&applied, &snapshot()), "");
+        expect(0, &["tune", "revert", "--yes"]);
+    });
+}

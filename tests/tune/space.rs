@@ -4,6 +4,7 @@
 //! Global keys (`net.core.rmem_max`, `tcp_mem`) cannot be written in a user namespace, so most tests use the folder.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ const WATCHED: [&str; 6] = ["/etc", "/run/sysctl.d", "/usr/local/lib", "/usr/lib
 pub(crate) fn inside(test: &str, sys: Sys, body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         furnish(sys);
+        // What is said begins on a line of its own.
+        println!();
         body();
         return;
     }
@@ -63,7 +66,8 @@ pub(crate) fn inside(test: &str, sys: Sys, body: impl FnOnce()) {
         .output()
         .expect("unshare runs (util-linux)");
     let said = String::from_utf8_lossy(&output.stdout);
-    for line in said.lines().filter(|line| !line.is_empty() && !line.starts_with("running 1 test") && !line.starts_with("test ")) {
+    let own = |line: &&str| !line.is_empty() && *line != "ok" && !line.starts_with("running 1 test") && !line.starts_with("test ");
+    for line in said.lines().filter(own) {
         println!("{line}");
     }
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -157,7 +161,7 @@ pub(crate) fn difference(before: &Snapshot, after: &Snapshot) -> String {
             let show = |entry: Option<&(Vec<u8>, u32, u32)>| {
                 entry.map_or("nothing".into(), |(bytes, mode, _)| format!("{:o} {:?}", mode, String::from_utf8_lossy(bytes)))
             };
-            text.push_str(&format!("{}: {} became {}\n", path.display(), show(old), show(new)));
+            let _ = writeln!(text, "{}: {} became {}", path.display(), show(old), show(new));
         }
     }
     text
@@ -167,7 +171,7 @@ pub(crate) fn difference(before: &Snapshot, after: &Snapshot) -> String {
 pub(crate) fn site(values: &[(&str, &str)]) -> String {
     let mut text = "schema: pathvet.baseline/1\nname: site\nvalues:\n".to_owned();
     for (key, rule) in values {
-        text.push_str(&format!("  {key}: {{ {rule} }}\n"));
+        let _ = writeln!(text, "  {key}: {{ {rule} }}");
     }
     let place = "/run/site.yaml";
     fs::write(place, text).unwrap();

@@ -211,13 +211,14 @@ fn any_files_that_fight() {
                         _ => key(path),
                     };
                     let value = 10 + random.below(80);
-                    text.push_str(&match random.below(8) {
+                    let line = match random.below(8) {
                         0 => format!("-{name}\n"),
                         1 => format!("-{name}={value}\n"),
                         2 => format!("\t{name} \t= {value} \n"),
                         3 => format!("#{name} = {value}\n\n"),
                         _ => format!("{name} = {value}\n"),
-                    });
+                    };
+                    text.push_str(&line);
                 }
                 let place =
                     if random.below(8) == 0 { "/etc/sysctl.conf".into() } else { format!("{folder}/{}", random.pick(&names)) };

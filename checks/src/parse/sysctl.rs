@@ -137,12 +137,13 @@ fn swap(text: &str) -> String {
     text.chars().map(swap).collect()
 }
 
-/// Whether `path` names one file below `/proc/sys` and nothing else: no way up, no glob, no white space, at least two parts.
+/// Whether `path` names one file below `/proc/sys` and nothing else: no way up, no glob, no white space, at least two parts, and
+/// no dot in the first, so that [`key`] can be read back.
 #[must_use]
 pub fn is_lawful(path: &str) -> bool {
     let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '*' | '?' | '[' | ']' | '\\' | '=' | '"' | '\'');
     path.len() <= 255
-        && path.contains('/')
+        && path.split_once('/').is_some_and(|(first, _)| !first.contains('.'))
         && !path.contains(odd)
         && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
 }
