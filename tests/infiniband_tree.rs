@@ -5,6 +5,8 @@
 use pathvet::collect;
 use pathvet::host::{DriverInfo, Host, Recorder, Tree};
 use pathvet_checks::evidence::{self, GapReason, IbPort, Ipoib};
+use pathvet_checks::wire::linkinfo;
+use pathvet_checks::wire::nla::{self, Builder};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
@@ -493,4 +495,22 @@ fn eight_adapters_cost_little() {
     });
     let best = took.min().unwrap_or(Duration::MAX);
     println!("8 adapters, 16 ports, {expected} reads: {:.1} ms, at most 50 wanted", best.as_secs_f64() * 1000.0);
+}
+
+/// The settings as rtnetlink has them, in the words of `ip -d -j link` (recorded from the kernel of `ib-connected`).
+#[test]
+fn netlink_says_the_same_as_ip() {
+    let payload = |key: u16, mode: u16| {
+        let mut message = Builder::new(0, 0, &[]);
+        message.text(1, "ipoib").nest(2, |data| {
+            data.put(1, &key.to_ne_bytes()).put(2, &mode.to_ne_bytes()).put(3, &0_u16.to_ne_bytes());
+        });
+        message.finish()[nla::HEADER..].to_vec()
+    };
+    let info = linkinfo::read(&payload(0xffff, 1), &BTreeMap::new());
+    assert_eq!(info.info_kind.as_deref(), Some("ipoib"));
+    let expected = serde_json::json!({ "key": "0xffff", "mode": "connected", "umcast": "0000" });
+    assert_eq!(serde_json::to_value(&info.info_data).expect("JSON"), expected);
+    let info = linkinfo::read(&payload(1, 0), &BTreeMap::new());
+    assert_eq!((&info.info_data["key"], &info.info_data["mode"]), (&"0x0001".into(), &"datagram".into()));
 }
