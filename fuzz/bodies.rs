@@ -4,11 +4,14 @@
 //! cargo-fuzz drives them (`fuzz/targets`), and so does `tests/fuzz_bodies.rs`, on stable, with seeded mutations of
 //! [`ALL`]'s samples.
 
+#[path = "infiniband.rs"]
+mod fabric;
 #[path = "search.rs"]
 mod machine;
 #[path = "samples.rs"]
 mod samples;
 
+pub use fabric::{fabric_text, mad};
 pub use machine::search;
 
 use pathvet::cli::target::{Target as HostTarget, parse_list};
@@ -43,7 +46,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 13] = [
+pub const ALL: [Target; 15] = [
     Target { name: "icmp4", run: icmp4, samples: samples::icmp4, mutations: 200_000 },
     Target { name: "icmp6", run: icmp6, samples: samples::icmp6, mutations: 200_000 },
     Target { name: "tcp", run: tcp, samples: samples::tcp, mutations: 200_000 },
@@ -56,7 +59,11 @@ pub const ALL: [Target; 13] = [
     Target { name: "sizes", run: sizes, samples: samples::sizes, mutations: 100_000 },
     Target { name: "targets", run: targets, samples: samples::targets, mutations: 50_000 },
     Target { name: "names", run: names, samples: samples::names, mutations: 50_000 },
+    Target { name: "sysctl", run: sysctl, samples: samples::sysctl, mutations: 50_000 },
+    Target { name: "journal", run: journal, samples: samples::journal, mutations: 20_000 },
     Target { name: "search", run: search, samples: samples::search, mutations: 20_000 },
+    Target { name: "mad", run: mad, samples: fabric::mad_samples, mutations: 100_000 },
+    Target { name: "fabric_text", run: fabric_text, samples: samples::fabric_text, mutations: 10_000 },
 ];
 
 fn heard(heard: Heard, bytes: &[u8]) -> bool {
@@ -301,4 +308,59 @@ pub fn names(bytes: &[u8]) -> bool {
     assert!(answers <= text.lines().count() && listed <= 3 * text.lines().count());
     let _ = resolve::literal(&text);
     answers + listed > 0
+}
+
+/// A file of kernel settings, twice and with another, as both programs read it.
+pub fn sysctl(bytes: &[u8]) -> bool {
+    use pathvet_checks::parse::sysctl::{File, Loader, decide, is_lawful, key, matches, parse, path};
+    let text = String::from_utf8_lossy(bytes);
+    let settings = parse(&text);
+    let lines = text.split('\n').count();
+    for setting in &settings {
+        assert!(usize::try_from(setting.line).is_ok_and(|line| (1..=lines).contains(&line)), "{setting:?}");
+        assert!(!setting.path.starts_with('/') && !setting.path.contains("//"), "{setting:?}");
+        if is_lawful(&setting.path) {
+            assert_eq!(path(&key(&setting.path)), setting.path, "a key is found again by its printed form");
+            assert!(!setting.path.split('/').any(|part| part == ".."), "{setting:?} leads up");
+        }
+        let _ = matches(&setting.path, "net/ipv4/conf/eth0.100/mtu");
+    }
+    let file = |name: &str| File { name: name.into(), settings: settings.clone() };
+    let files = [file("a"), file("b")];
+    for loader in [Loader::Systemd, Loader::Procps] {
+        for wanted in
+            settings.iter().map(|setting| setting.path.as_str()).chain(["net/core/rmem_max", "net/ipv4/conf/all/mtu"]).take(20)
+        {
+            let decided = decide(loader, &files, wanted);
+            assert_eq!(decided.value.is_some(), decided.winner.is_some());
+            assert!(decided.winner.iter().all(|winner| !decided.losers.contains(winner)));
+        }
+    }
+    !settings.is_empty()
+}
+
+/// A journal of an apply.
+pub fn journal(bytes: &[u8]) -> bool {
+    use pathvet::tune::journal::Journal;
+    match Journal::parse("f", bytes) {
+        Ok(journal) => {
+            assert!(
+                journal
+                    .values
+                    .iter()
+                    .all(|value| value.place().starts_with("/proc/sys") && !value.place().to_string_lossy().contains(".."))
+            );
+            for place in [journal.file_place(), journal.file_draft()] {
+                assert_eq!(place.parent(), Some(std::path::Path::new("/etc/sysctl.d")));
+            }
+            let text = serde_json::to_vec(&journal).expect("a journal is JSON");
+            assert_eq!(Journal::parse("f", &text).expect("what is written is read"), journal);
+            true
+        }
+        Err(error) => {
+            let text = error.render(false);
+            assert!(!text.contains(|char: char| char.is_control() && char != '\n'), "{text:?}");
+            false
+        }
+    }
 }

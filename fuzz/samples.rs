@@ -130,6 +130,13 @@ pub fn frames() -> Vec<Vec<u8>> {
     frames
 }
 
+/// Files of `OpenSM`, and what people paste.
+pub fn fabric_text() -> Vec<Vec<u8>> {
+    let mut samples = texts(&super::fabric::FILES);
+    samples.extend(recorded("imports", |path| path.extension().is_some_and(|end| end == "txt")));
+    samples
+}
+
 /// The recorded answers of a kernel, one by one and all together.
 pub fn netlink() -> Vec<Vec<u8>> {
     let mut answers = recorded("hosts", |path| path.parent().is_some_and(|folder| folder.ends_with("netlink")));
@@ -204,4 +211,23 @@ pub fn search() -> Vec<Vec<u8>> {
         }
     }
     samples
+}
+
+/// Files of kernel settings.
+pub fn sysctl() -> Vec<Vec<u8>> {
+    texts(&[
+        "# a\nnet.core.rmem_max = 16777216\n-net.ipv4.tcp_sack=0\n; b\nnet.ipv4.conf.*.mtu = 1500\n-net.ipv4.conf.all.mtu\n",
+        "net/ipv4/conf/eth0.100/mtu = 9000\nnet.ipv4.conf.eth0/100.mtu=1500\nnet.ipv4.tcp_rmem = \"4096 87380 16777216\"\n",
+        "net.ipv4.conf.eth[!0-9]?.mtu\t=\t1\r\nnet.*.tcp_[[:alpha:]]* =\n/proc/sys/net/core/rmem_max = 5\nnonsense\n= 4\n",
+    ])
+}
+
+/// Journals.
+pub fn journal() -> Vec<Vec<u8>> {
+    texts(&[
+        r#"{"schema":"pathvet.journal/1","id":1,"baseline":"ipoib-safe","started":"2026-11-20T19:07:16.314Z","boot":null,
+"namespace":"net:[4026531840]","file":{"folder_made":false,"old":{"text":"a = 1\n","mode":420,"uid":0,"gid":0},"new":"a = 2\n"},
+"values":[{"key":"net.core.rmem_max","old":"212992\n","new":"16777216"},{"key":"net.ipv4.conf.eth0/100.mtu","old":"1","new":"2"}]}"#,
+        r#"{"schema":"pathvet.journal/1","id":2,"baseline":"x","started":"2026-11-20T19:07:16Z"}"#,
+    ])
 }

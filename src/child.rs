@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Where programs are looked for, in this order.
-const DIRECTORIES: [&str; 2] = ["/usr/bin", "/bin"];
+const DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 /// What a child may print before it is stopped.
 const OUTPUT_LIMIT: u64 = 1 << 20;
 
@@ -24,12 +24,15 @@ const OUTPUT_LIMIT: u64 = 1 << 20;
 pub enum Program {
     /// getent(1): names through the system's own resolver.
     Getent,
+    /// lldpctl(8): the neighbours that lldpd knows.
+    Lldpctl,
 }
 
 impl Program {
     const fn name(self) -> &'static str {
         match self {
             Self::Getent => "getent",
+            Self::Lldpctl => "lldpctl",
         }
     }
 
@@ -51,7 +54,7 @@ pub struct Output {
 #[derive(Debug, thiserror::Error)]
 pub enum ChildError {
     /// The program is in none of the directories.
-    #[error("{0} is not installed in /usr/bin or /bin")]
+    #[error("{0} is not installed in /usr/bin, /bin, /usr/sbin or /sbin")]
     Missing(&'static str),
     /// It could not be started or read from.
     #[error("{0} cannot be run")]

@@ -19,6 +19,7 @@ mod list;
 mod output;
 mod plan;
 mod probe;
+mod tune;
 mod watch;
 
 use crate::error::{Error, printable, writeln_stderr};
@@ -117,6 +118,9 @@ Examples:
     /// Write or lint a plan
     #[command(subcommand, arg_required_else_help = true)]
     Plan(PlanVerb),
+    /// Baselines of kernel settings: compare, apply, take back
+    #[command(subcommand, arg_required_else_help = true)]
+    Tune(tune::TuneVerb),
     /// Show a broken network being vetted, in namespaces of its own
     Demo(DemoArgs),
     /// Write shell completions and other files for packaging
@@ -133,6 +137,9 @@ pub struct CheckArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// Link partners.
+    #[command(flatten)]
+    pub lldp: args::LldpArgs,
     /// Against what to judge.
     #[command(flatten)]
     pub judging: args::JudgeArgs,
@@ -175,6 +182,9 @@ pub struct CollectArgs {
     /// How to probe.
     #[command(flatten)]
     pub probing: args::ProbeArgs,
+    /// Link partners.
+    #[command(flatten)]
+    pub lldp: args::LldpArgs,
     /// What the paths must carry; that size is probed too.
     #[command(flatten)]
     pub expect: args::ExpectArgs,
@@ -215,7 +225,7 @@ pub struct JudgeVerbArgs {
 /// `pathvet explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The id of a check, or a size: 9198, 9216frame, jumbo9614
+    /// The id of a check, a DCB profile, or a size: 9198, 9216frame, jumbo9614
     #[arg(value_name = "ID|SIZE", value_parser = Topic::parse)]
     pub topic: Topic,
     /// When to use colours
@@ -228,6 +238,8 @@ pub struct ExplainArgs {
 pub enum Topic {
     /// Index into the list of checks.
     Check(usize),
+    /// Index into the list of DCB profiles.
+    DcbProfile(usize),
     /// A size.
     Size(Size),
 }
@@ -288,12 +300,17 @@ impl Topic {
         if let Some(index) = checks.iter().position(|check| check.meta().id == text) {
             return Ok(Self::Check(index));
         }
+        let profiles = crate::catalogue::dcb_profiles();
+        if let Some(index) = profiles.iter().position(|profile| profile.id == text) {
+            return Ok(Self::DcbProfile(index));
+        }
         if text.starts_with(|c: char| c.is_ascii_digit()) || text.strip_prefix("jumbo").is_some_and(|rest| !rest.is_empty()) {
             return Size::parse(text, None).map(Self::Size).map_err(|error| error.to_string());
         }
-        let near = crate::error::nearest(text, checks.iter().map(|check| check.meta().id));
+        let known = checks.iter().map(|check| check.meta().id).chain(profiles.iter().map(|profile| profile.id.as_str()));
+        let near = crate::error::nearest(text, known);
         let near = near.map_or_else(|| "see `pathvet list`".to_string(), |near| format!("did you mean `{near}`?"));
-        Err(format!("no check is called so, and it is no size; {near}"))
+        Err(format!("no check or profile is called so, and it is no size; {near}"))
     }
 }
 
@@ -366,6 +383,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Outcome, Error> {
         Verb::List => list::run(),
         Verb::Plan(PlanVerb::Init(args)) => plan::init(&args),
         Verb::Plan(PlanVerb::Lint(args)) => plan::lint(&args),
+        Verb::Tune(verb) => tune::run(&verb),
         Verb::Demo(args) => demo::run(&args),
         Verb::Generate(args) => generate::run(&args),
     }

@@ -4,34 +4,45 @@
 //! of which nothing is known is `None`, and one message that cannot be read costs that message alone.
 
 mod counters;
+mod dcb;
 mod gap;
 mod identity;
 mod infiniband;
 mod ipoib;
 mod links;
+mod lldp;
+mod memory;
 mod modules;
 mod neighbours;
 mod opensm;
 mod overflow;
+mod power;
 mod read;
 mod routes;
 mod rtnetlink;
 mod rules;
 mod subnet_manager;
+mod sysctl;
 mod sysfs;
+mod tuning;
 mod used;
 mod words;
 
 pub use counters::{CounterSample, apply_counters, sample_counters};
 pub use identity::local_name;
-pub use infiniband::{infiniband, infiniband_again};
+pub use infiniband::{coming_up, infiniband, infiniband_again};
 pub use links::links;
+pub use lldp::{Ears, Listening, Waiting};
+pub use memory::memory;
 pub use modules::modules;
 pub use neighbours::neighbours;
 pub use overflow::{Overflows, overflows};
+pub use power::power;
 pub use read::{EVIDENCE_LIMIT, ReadError, read_evidence};
 pub use routes::routes;
 pub use subnet_manager::subnet_managers;
+pub use sysctl::{SysctlFiles, boot_loader, sysctl};
+pub use tuning::tuning;
 pub use used::{RouteQuery, Routing, route_used, routes_used};
 
 use crate::host::Host;
@@ -47,6 +58,7 @@ pub fn host(host: &dyn Host, now: Timestamp) -> evidence::Host {
     let mut found = identity::identity(host, &mut gaps);
     found.taken = Some(host.taken().unwrap_or(now));
     found.links = take(links(host), &mut gaps);
+    gaps.extend(dcb::dcb(host, found.links.as_deref_mut().unwrap_or_default()));
     let links = found.links.as_deref().unwrap_or_default();
     found.routes = take(routes(host, links), &mut gaps);
     found.neighbours = take(neighbours(host, links), &mut gaps);

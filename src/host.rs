@@ -155,6 +155,7 @@ fn answer_file(family: i32, request: &[u8]) -> String {
         (libc::NETLINK_ROUTE, libc::RTM_GETROUTE) => "getroute".to_owned(),
         (libc::NETLINK_ROUTE, libc::RTM_GETNEIGH) => "getneigh".to_owned(),
         (libc::NETLINK_ROUTE, libc::RTM_GETRULE) => "getrule".to_owned(),
+        (libc::NETLINK_ROUTE, libc::RTM_GETDCB) => "getdcb".to_owned(),
         (_, other) => other.to_string(),
     };
     format!("/netlink/{family_name}-{message}-{:016x}", hasher.finish128().h1)

@@ -15,3 +15,4 @@ pub mod probe;
 pub mod report;
 pub mod resolve;
 pub mod sys;
+pub mod tune;

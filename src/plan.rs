@@ -3,7 +3,9 @@
 //! A plan is strict: an unknown key is an error, because a misspelt expectation that is silently dropped blesses a broken path.
 //! Everything that is wrong is said at once, with file, line, column and the nearest right word ([`crate::error::InputError`]).
 
+pub mod baseline;
 mod expect_ib;
+mod expect_tuning;
 pub mod init;
 mod read;
 pub mod yaml;

@@ -131,6 +131,12 @@ pub trait Observer {
         let _ = (path, rungs, largest);
     }
 
+    /// Called about ten times a second while neighbours are waited for: interfaces that have heard one, all of them, and the longest
+    /// that is still waited.
+    fn listening(&mut self, heard: usize, of: usize, left: Duration) {
+        let _ = (heard, of, left);
+    }
+
     /// Whether [`Observer::ladder`] is wanted; it costs something.
     fn wants_ladder(&self) -> bool {
         false

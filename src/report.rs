@@ -4,8 +4,10 @@ pub mod json;
 pub mod ladder;
 pub mod progress;
 pub mod table;
+pub mod tune;
 
 mod paths;
+mod side;
 mod text;
 
 /// How a report is to be shown. The caller decides: this module asks neither the terminal nor the environment.

@@ -3,6 +3,7 @@
 pub mod device;
 pub mod ethtool;
 pub mod frame;
+pub mod groups;
 pub mod ns;
 pub mod offload;
 pub mod ring;

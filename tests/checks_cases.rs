@@ -76,6 +76,10 @@ fn rendered(finding: &Finding) -> String {
             line(label, words);
         }
     }
+    for row in finding.details.iter().flat_map(|details| &details.rows) {
+        let cells: Vec<&str> = row.cells.iter().map(|cell| if cell.is_empty() { "-" } else { cell }).collect();
+        line("row", &format!("{}: {}", row.name, cells.join(" | ")));
+    }
     if let Some(waived) = &finding.waived {
         line("waived", &format!("{} until {}: {}", waived.owner, waived.until, waived.reason));
     }

@@ -1,5 +1,10 @@
 //! The checks. This list is the whole registry, and its order is the order of the manual.
 
+pub(crate) mod dcb_app;
+pub(crate) mod dcb_dcbx;
+mod dcb_ets;
+mod dcb_pfc;
+mod host_power;
 mod ib_firmware;
 mod ib_modules;
 mod ib_partition;
@@ -11,6 +16,7 @@ pub(crate) mod link_errors;
 pub(crate) mod link_mtu;
 mod link_pause;
 mod link_state;
+mod lldp_neighbor;
 mod path_corrupt;
 pub(crate) mod path_loss;
 pub(crate) mod path_mtu;
@@ -18,7 +24,10 @@ pub(crate) mod path_reach;
 mod path_reverse;
 mod path_route;
 mod pmtu_cache;
+pub(crate) mod pmtu_masking;
 pub(crate) mod run;
+pub(crate) mod switch_frame_size;
+mod tuning;
 
 use crate::check::Check;
 
@@ -31,10 +40,17 @@ pub const ALL: &[&dyn Check] = &[
     &path_loss::PathLoss,
     &path_corrupt::PathCorrupt,
     &pmtu_cache::PmtuCache,
+    &pmtu_masking::PmtuMasking,
     &link_mtu::LinkMtu,
     &link_state::LinkState,
     &link_errors::LinkErrors,
     &link_pause::LinkPause,
+    &dcb_pfc::DcbPfc,
+    &dcb_ets::DcbEts,
+    &dcb_app::DcbApp,
+    &dcb_dcbx::DcbDcbx,
+    &switch_frame_size::SwitchFrameSize,
+    &lldp_neighbor::LldpNeighbor,
     &ib_port::IbPortCheck,
     &ipoib_mode::IpoibModeCheck,
     &ipoib_mtu::IpoibMtu,
@@ -42,6 +58,8 @@ pub const ALL: &[&dyn Check] = &[
     &ib_sm::IbSm,
     &ib_modules::IbModules,
     &ib_firmware::IbFirmware,
+    &host_power::HostPower,
+    &tuning::Tuning,
     &run::Run,
 ];
 

@@ -148,6 +148,11 @@ fn below<'a>(host: &'a Host, link: &'a Link) -> Vec<(&'a Link, u32, Rests)> {
     }
 }
 
+/// The lowest layers under `top`: the cards, or what stands for one.
+pub(crate) fn cards<'a>(host: &'a Host, top: &'a Link) -> Vec<&'a Link> {
+    layers(host, top).iter().map(|layer| layer.link).filter(|link| below(host, link).is_empty()).collect()
+}
+
 /// The members of a bond that may carry packets: the active one of an active-backup bond, else all.
 fn members<'a>(host: &'a Host, bond: &Link) -> Vec<&'a Link> {
     let all = ports(host, bond);

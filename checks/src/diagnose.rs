@@ -4,6 +4,7 @@ mod cut;
 mod explain;
 mod here;
 pub(crate) mod infiniband;
+mod neighbour;
 pub(crate) mod remedies;
 
 pub use crate::catalogue::{Fit, Match, TunnelMatch, ceilings_at, known_ceilings, tunnels_at};

@@ -13,6 +13,7 @@ mod lldp;
 mod merge;
 mod neighbour;
 mod path;
+mod roce;
 mod route;
 mod tuning;
 
@@ -28,8 +29,9 @@ pub use path::{
     Asked, Direction, Limit, LimitKind, LossSample, Method, MethodResult, Path, PeerMtu, PeerMtuHow, Policer, Proof, Rtt, Rung,
     RungOutcome, Shared, TooBig,
 };
+pub use roce::Roce;
 pub use route::{Route, RouteUsed};
-pub use tuning::{IdleState, Place, Power, Sysctl};
+pub use tuning::{IdleState, Memory, Otherwise, Place, Power, Sysctl};
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,8 +1,14 @@
 //! What the user expects: the plan and the options, already read and checked. Plain data.
 
+mod dcb;
+
+pub use dcb::{AppExpect, AppId, ClassExpect, DcbExpect, DcbProfile, Trust};
+
+use crate::baseline::Baseline;
 use crate::report::Outcome;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -25,6 +31,21 @@ pub struct Expect {
     pub severity: BTreeMap<String, Outcome>,
     /// The plan's `waivers`.
     pub waivers: Vec<Waiver>,
+}
+
+impl Expect {
+    /// Every baseline that is expected of some host.
+    pub fn baselines(&self) -> impl Iterator<Item = &Arc<Baseline>> {
+        let settings = core::iter::once(&self.all)
+            .chain(self.networks.values().map(|network| &network.expect))
+            .chain(self.hosts.values().map(|host| &host.expect));
+        settings.filter_map(|settings| settings.tuning.as_ref())
+    }
+
+    /// The keys of these baselines; a key may come more than once.
+    pub fn tuning_keys(&self) -> impl Iterator<Item = &str> {
+        self.baselines().flat_map(|baseline| &baseline.values).map(|setting| setting.key.as_str())
+    }
 }
 
 /// A host of the plan.
@@ -62,6 +83,12 @@ pub struct Settings {
     pub ipoib: IpoibExpect,
     /// `sm`: who is to manage the InfiniBand subnet.
     pub sm: SmExpect,
+    /// Data Center Bridging; boxed, because most plans say nothing of it.
+    pub dcb: Option<alloc::boxed::Box<DcbExpect>>,
+    /// Names of the switches of which one must be at the other end of the cable (`lldp_neighbor`).
+    pub lldp_neighbor: Option<Vec<String>>,
+    /// Kernel settings that a host must follow.
+    pub tuning: Option<Arc<Baseline>>,
 }
 
 /// The plan's `expect.ipoib`.

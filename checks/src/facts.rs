@@ -1,12 +1,14 @@
 //! What several checks and the diagnosis read from a case: expectations, the far end, who is on which link.
 
 use crate::Case;
+use crate::baseline::Baseline;
 use crate::evidence::{Asked, Host, Link, Path, PeerMtuHow};
 use crate::expect::{Network, Settings};
 use crate::report::{At, Finding, Outcome};
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 /// Whether this check runs at all: `--only` and `--skip`.
@@ -76,6 +78,49 @@ fn setting(case: &Case<'_>, path: &Path, key: impl Fn(&Settings) -> Option<u32>,
         .or(of_network)
         .or_else(|| network(case, path).and_then(|(_, network)| key(&network.expect)))
         .or_else(|| key(&case.expect.all))
+}
+
+/// Whether a name of the plan means this host: equal, or equal up to the first dot where one of the two has no domain.
+pub(crate) fn is_called(host: &Host, name: &str) -> bool {
+    let first = |text: &str| text.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    core::iter::once(&host.name).chain(&host.names).any(|own| {
+        own.eq_ignore_ascii_case(name)
+            || ((!own.contains('.') || !name.contains('.')) && !first(own).is_empty() && first(own) == first(name))
+    })
+}
+
+/// The plan's networks that a host is in: by address, by interface, or because a path of the network begins or ends there.
+fn networks_of<'a>(case: &Case<'a>, host: &Host) -> impl Iterator<Item = &'a Network> {
+    let ends = |name: &str| {
+        let paths = case.evidence.paths.iter().filter(|path| path.network.as_deref() == Some(name));
+        paths.into_iter().any(|path| is_called(host, &path.from) || is_called(host, &path.to))
+    };
+    let inside = |network: &Network| {
+        let mut links = host.links.iter().flatten();
+        links.any(|link| {
+            let holds = |(subnet, length)| link.addresses.iter().any(|address| in_subnet(address.local, subnet, length));
+            network.subnet.is_some_and(holds) || network.interface.as_deref() == Some(link.ifname.as_str())
+        })
+    };
+    let found: Vec<&Network> =
+        case.expect.networks.iter().filter(|(name, network)| inside(network) || ends(name)).map(|(_, network)| network).collect();
+    found.into_iter()
+}
+
+/// The baselines that the plan expects of a host: its own, else those of its networks, else the general one.
+pub(crate) fn baselines<'a>(case: &Case<'a>, host: &Host) -> Vec<&'a Baseline> {
+    let expect = case.expect;
+    let own = expect.hosts.iter().find(|(name, settings)| settings.expect.tuning.is_some() && is_called(host, name));
+    if let Some(own) = own.and_then(|(_, settings)| settings.expect.tuning.as_deref()) {
+        return alloc::vec![own];
+    }
+    let mut found: Vec<&Baseline> = Vec::new();
+    for baseline in networks_of(case, host).filter_map(|network| network.expect.tuning.as_deref()) {
+        if !found.contains(&baseline) {
+            found.push(baseline);
+        }
+    }
+    if found.is_empty() { expect.all.tuning.as_deref().into_iter().collect() } else { found }
 }
 
 /// The first address of the subnet that holds `address`.

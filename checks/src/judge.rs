@@ -42,9 +42,18 @@ pub fn judge(case: &Case<'_>) -> Report {
 #[must_use]
 pub fn judge_owned(mut evidence: Evidence, expect: &Expect, catalogue: &Catalogue, now: jiff::Timestamp) -> Report {
     let report = without_paths(&Case { evidence: &evidence, expect, catalogue, now });
-    let paths = core::mem::take(&mut evidence.paths);
+    let mut paths = core::mem::take(&mut evidence.paths);
     let case = Case { evidence: &evidence, expect, catalogue, now };
-    Report { paths: paths.into_iter().map(|path| path_report(&case, path)).collect(), ..report }
+    let mut reports = Vec::with_capacity(paths.len());
+    // From the end, so that the memory of those that have moved can go back while the others wait.
+    while let Some(path) = paths.pop() {
+        reports.push(path_report(&case, path));
+        if paths.len().is_multiple_of(1024) {
+            paths.shrink_to_fit();
+        }
+    }
+    reports.reverse();
+    Report { paths: reports, ..report }
 }
 
 fn without_paths(case: &Case<'_>) -> Report {

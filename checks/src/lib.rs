@@ -7,10 +7,12 @@
 
 extern crate alloc;
 
+pub mod baseline;
 pub mod builtin;
 pub mod catalogue;
 mod chain;
 pub mod check;
+mod dcb;
 pub mod diagnose;
 pub mod evidence;
 pub mod expect;
@@ -23,6 +25,7 @@ mod partition;
 pub mod report;
 pub mod search;
 pub mod size;
+pub mod tune;
 pub mod wire;
 
 pub use judge::{Case, expected_mtu, judge, judge_owned};

@@ -3,8 +3,11 @@
 //! Reading never fails as a whole: a value that cannot be read is a [`Fault`] with its line, and the rest goes on.
 
 pub mod infiniband;
+pub mod lldpd;
+pub mod lldptool;
 pub mod opensm;
 pub mod paste;
+pub mod sysctl;
 
 use alloc::string::String;
 

@@ -115,6 +115,9 @@ pub struct Finding {
     pub causes: Vec<String>,
     /// The exact command or setting, and where.
     pub remedies: Vec<String>,
+    /// What several devices are set to, side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<Comparison>>,
     /// Who accepted it, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<Box<Waived>>,
@@ -146,6 +149,42 @@ pub struct Quantity {
     pub unit: Option<Cow<'static, str>>,
     /// As shown in the table.
     pub text: String,
+}
+
+/// What several devices are set to, one row each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// What is compared: `PFC`, `ETS`, `applications`.
+    pub what: String,
+    /// Heads of the columns: the priorities 0 to 7.
+    pub columns: Vec<String>,
+    /// The devices, and the plan where it says something.
+    pub rows: Vec<ComparisonRow>,
+}
+
+/// One device of a [`Comparison`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ComparisonRow {
+    /// Whose values these are.
+    pub side: Side,
+    /// `plan`, `node1:eth0`, `tor1 Eth1/7`.
+    pub name: String,
+    /// One for each column; empty = not said.
+    pub cells: Vec<String>,
+}
+
+/// Whose values a row holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// What the plan expects.
+    Plan,
+    /// The port that the finding is about.
+    Host,
+    /// The other end of its cable.
+    Switch,
+    /// Another host.
+    Peer,
 }
 
 /// A waiver that applied.
@@ -275,6 +314,7 @@ impl Finding {
             sources: Vec::new(),
             causes: Vec::new(),
             remedies: Vec::new(),
+            details: None,
             waived: None,
         }
     }

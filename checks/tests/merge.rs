@@ -1,7 +1,7 @@
 //! Merging evidence: the same whatever the order, and never a loss.
 
 use pathvet_checks::evidence::{
-    Address, Evidence, Gap, GapReason, Host, Infiniband, Ipoib, Link, Neighbour, Path, Power, Route, SCHEMA, Sysctl,
+    Address, Evidence, Gap, GapReason, Host, Infiniband, Ipoib, Link, Memory, Neighbour, Path, Power, Route, SCHEMA, Sysctl,
     host_of_target, merge, merge_all,
 };
 use proptest::prelude::*;
@@ -108,7 +108,7 @@ fn a_target_is_joined_through_its_address() {
 fn some_host() -> impl Strategy<Value = Host> {
     let links = prop::option::of(prop::collection::vec((0u8..3, 0u8..3), 0..3));
     let gaps = prop::collection::btree_set(
-        prop::sample::select(vec!["links", "links.e0.pause", "routes", "id", "os", "paths", "sysctl.x", "power"]),
+        prop::sample::select(vec!["links", "links.e0.pause", "routes", "id", "os", "paths", "sysctl.x", "power", "memory"]),
         0..3,
     );
     ((0u8..3), prop::option::of(0u8..2), prop::option::of(0i64..3), links, any::<[bool; 10]>(), gaps).prop_map(
@@ -137,6 +137,7 @@ fn some_host() -> impl Strategy<Value = Host> {
             modules: has[4].then(Vec::new),
             infiniband: has[5].then(Infiniband::default),
             sysctl: has[6].then(|| [(format!("net.node{name}"), Sysctl::default())].into()),
+            memory: has[7].then(|| Memory { total: Some(u64::from(name)), page_size: None }),
             power: has[7].then(Power::default),
             gaps: gaps.into_iter().map(gap).collect(),
             ..Host::default()

@@ -78,6 +78,37 @@ pub struct ProbeArgs {
     pub dry_run: bool,
 }
 
+/// How link partners are learnt.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Probing")]
+pub struct LldpArgs {
+    /// Wait so long for every neighbour's LLDP; `off`: do not listen at all
+    ///
+    /// Without it, a running lldpd is asked, and pathvet listens as long as the probing takes. Switches announce themselves every 30
+    /// seconds, so 35 hears all of them; the wait ends as soon as every interface with a carrier has heard its neighbour. Listening
+    /// needs the right `CAP_NET_RAW`.
+    #[arg(long, value_name = "SECONDS|off", value_parser = LldpArg::parse)]
+    pub lldp: Option<LldpArg>,
+}
+
+/// `--lldp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LldpArg {
+    /// Not at all.
+    Off,
+    /// So long at most.
+    For(Duration),
+}
+
+impl LldpArg {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        duration(text).map(Self::For).map_err(|error| format!("{error}, or `off`"))
+    }
+}
+
 /// What the paths must carry.
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Judging")]

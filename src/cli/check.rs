@@ -10,7 +10,7 @@ use std::time::Instant;
 
 pub(super) fn run(args: &CheckArgs) -> Result<Outcome, Error> {
     let (started, clock) = (super::now(), Instant::now());
-    let request = Request::new(&args.targets, &args.probing, args.judging.expect, args.root.as_deref())?;
+    let request = Request::new(&args.targets, &args.probing, args.judging.expect, args.root.as_deref())?.listening(args.lldp)?;
     let expect = args.judging.chosen(request.expect.clone());
     if args.probing.dry_run {
         return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);

@@ -8,7 +8,7 @@ use crate::error::Error;
 use std::io::Write;
 
 pub(super) fn run(args: &CollectArgs) -> Result<Outcome, Error> {
-    let request = Request::new(&args.targets, &args.probing, args.expect, args.root.as_deref())?;
+    let request = Request::new(&args.targets, &args.probing, args.expect, args.root.as_deref())?.listening(args.lldp)?;
     if args.probing.dry_run {
         return print(&gather::forecast(&request)).map(|()| Outcome::Done).map_err(Error::from);
     }

@@ -1,4 +1,4 @@
-//! `pathvet explain`: a check's documentation, or what stops at a size.
+//! `pathvet explain`: a check's documentation, a DCB profile, or what stops at a size.
 
 use super::output::{print, terminal};
 use super::{ExplainArgs, Outcome, Topic};
@@ -8,6 +8,7 @@ use crate::report::View;
 use pathvet_checks::builtin;
 use pathvet_checks::check::Meta;
 use pathvet_checks::diagnose;
+use pathvet_checks::expect::DcbProfile;
 use pathvet_checks::size::{Size, Unit};
 use std::fmt::Write as _;
 
@@ -15,6 +16,9 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Outcome, Error> {
     let view = terminal(args.color);
     let text = match args.topic {
         Topic::Check(index) => builtin::ALL.get(index).map(|check| explain_check(check.meta(), &view)).unwrap_or_default(),
+        Topic::DcbProfile(index) => {
+            catalogue::dcb_profiles().get(index).map(|profile| explain_dcb(profile, &view)).unwrap_or_default()
+        }
         Topic::Size(size) => explain_size(size, &view),
     };
     print(&text)?;
@@ -57,6 +61,42 @@ fn explain_check(meta: &Meta, view: &View) -> String {
         }
     }
     fill(&mut text, &paragraph, width, 0);
+    text
+}
+
+/// A DCB profile as it would stand in a plan, and where it comes from.
+fn explain_dcb(profile: &DcbProfile, view: &View) -> String {
+    let list = |priorities: &[u8]| priorities.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let mut text =
+        format!("{}  {}\n\nA plan that says `expect: {{ dcb: {} }}` expects:\n\n", profile.id, profile.summary, profile.id);
+    if let Some(lossless) = &profile.lossless {
+        let _ = writeln!(text, "    lossless: [{}]", list(lossless));
+    }
+    if let Some(classes) = &profile.ets {
+        text.push_str("    ets:\n");
+        for class in classes {
+            let share = class.share.map_or_else(|| "strict: true".to_string(), |share| format!("share: {share}"));
+            let _ = writeln!(text, "      - {{ priorities: [{}], {share} }}", list(&class.priorities));
+        }
+    }
+    if let Some(apps) = &profile.apps {
+        let apps: Vec<String> = apps.iter().map(|app| format!("{}: {}", app.app.word(), app.priority)).collect();
+        let _ = writeln!(text, "    apps: {{ {} }}", apps.join(", "));
+    }
+    if let Some(willing) = profile.willing {
+        let _ = writeln!(text, "    willing: {willing}");
+    }
+    if let Some(trust) = profile.trust {
+        let _ = writeln!(text, "    trust: {}", trust.word());
+    }
+    text.push('\n');
+    if let Some(note) = &profile.note {
+        fill(&mut text, note, view.width.min(100), 0);
+        text.push('\n');
+    }
+    for source in &profile.source {
+        fill(&mut text, &format!("- {source} (read {})", profile.date), view.width.min(100), 0);
+    }
     text
 }
 

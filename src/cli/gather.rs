@@ -3,7 +3,7 @@
 mod probing;
 mod wanted;
 
-use super::request::Request;
+use super::request::{Probing, Request};
 use super::target::{Source, Target};
 use crate::collect::{self, EVIDENCE_LIMIT};
 use crate::error::{Error, InputError, Lines, OutputError, Problem};
@@ -11,10 +11,11 @@ use crate::host::{self, Recorder, ThisHost, Tree};
 use crate::plan::{Plan, Planned};
 use crate::probe::Observer;
 use crate::sys::signal;
-use pathvet_checks::evidence::{Evidence, Host, SCHEMA, merge};
+use pathvet_checks::evidence::{Evidence, Host, IbPort, SCHEMA, merge};
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 use std::path::Path as Folder;
+use std::time::{Duration, Instant};
 use wanted::{local, unprobed, wanted};
 
 /// Paths that a dry run lists one by one.
@@ -68,10 +69,21 @@ impl Sources<'_> {
     /// The facts of one host and its paths.
     fn gather(&self, observer: &mut dyn Observer) -> Gathered {
         let mut host = collect::host(self.host, self.taken);
+        collect::tuning(self.host, &mut host, self.request.expect.tuning_keys());
+        let clock = Instant::now();
         let (wanted, elsewhere) = wanted(self.request, &host, self.files, self.taken);
         let mut paths = if self.host.live() {
             signal::catch();
-            self.probe(&mut host, &wanted, observer)
+            let ears = collect::Ears::open(self.host, host.links.as_deref().unwrap_or_default(), self.request.lldp);
+            collect::subnet_managers(self.host, &mut host, self.patience());
+            let paths = self.probe(&mut host, &wanted, observer);
+            ears.close(self.host, &mut host, &mut |waiting| {
+                observer.listening(waiting.heard, waiting.of, waiting.left);
+                let over = self.request.probing.deadline.is_some_and(|deadline| clock.elapsed() >= deadline);
+                !over && signal::caught().is_none()
+            });
+            self.look_again(&mut host, clock);
+            paths
         } else {
             let why = "a recorded tree was read, from which nothing can be sent";
             wanted.iter().map(|wanted| unprobed(&host.name, wanted, self.taken, why)).collect()
@@ -80,6 +92,34 @@ impl Sources<'_> {
         let tool = concat!("pathvet ", env!("CARGO_PKG_VERSION")).to_string();
         let evidence = Evidence { schema: SCHEMA.to_string(), taken: self.taken, tool, hosts: vec![host], paths };
         Gathered { evidence, signal: signal::caught() }
+    }
+}
+
+impl Sources<'_> {
+    /// Reads a second time what one look cannot tell: InfiniBand counters, and the state of ports that are about to come up.
+    fn look_again(&self, host: &mut Host, clock: Instant) {
+        const SETTLING: Duration = Duration::from_secs(2);
+        const NAP: Duration = Duration::from_millis(50);
+        let ports = || host.infiniband.iter().flat_map(|table| &table.ports);
+        if ports().next().is_none() {
+            return;
+        }
+        let until = self.request.probing.deadline.map_or(SETTLING, |deadline| deadline.min(SETTLING));
+        while ports().any(collect::coming_up) && clock.elapsed() < until && signal::caught().is_none() {
+            std::thread::sleep(NAP);
+        }
+        let elapsed = clock.elapsed();
+        collect::infiniband_again(self.host, host, elapsed, elapsed >= SETTLING);
+        let came_up = |port: &IbPort| collect::coming_up(port) && port.state_again.is_some() && port.state_again != port.state;
+        if host.infiniband.iter().flat_map(|table| &table.ports).any(came_up) {
+            collect::subnet_managers(self.host, host, self.patience());
+        }
+    }
+
+    /// Time for one management datagram.
+    fn patience(&self) -> Duration {
+        let Probing { timeout, deadline, .. } = self.request.probing;
+        deadline.map_or(timeout, |deadline| deadline.min(timeout))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What was typed, put together and checked: everything that is wrong is found here, before anything is sent or written.
 
-use super::args::{ExpectArgs, ProbeArgs, Rate, SourceArg, TargetArgs};
+use super::args::{ExpectArgs, LldpArg, LldpArgs, ProbeArgs, Rate, SourceArg, TargetArgs};
 use super::target::{Source, Target, read_list};
+use crate::collect::Listening;
 use crate::error::{Error, InputError, Problem, render_problems, writeln_stderr};
 use crate::plan::Plan;
 use pathvet_checks::evidence::Method;
@@ -34,6 +35,8 @@ pub struct Request {
     pub expect: Expect,
     /// How to probe.
     pub probing: Probing,
+    /// How link partners are learnt; not at all unless [`Request::listening`] says so.
+    pub lldp: Listening,
 }
 
 /// How paths are probed.
@@ -108,7 +111,14 @@ impl Request {
         if !limits.dscp.is_empty() {
             probing.dscp = limits.dscp;
         }
-        let mut request = Self { targets: hosts, plan, root: root.map(Path::to_path_buf), expect: Expect::default(), probing };
+        let mut request = Self {
+            targets: hosts,
+            plan,
+            root: root.map(Path::to_path_buf),
+            expect: Expect::default(),
+            probing,
+            lldp: Listening::Off,
+        };
         request.one_family()?;
         request.expect = expectations(expect, request.plan.as_ref(), request.only_family())?;
         Ok(request)
@@ -123,6 +133,27 @@ impl Request {
         let mut request = Self::new(&targets, probing, expect, None)?;
         request.probing.ladder_only = true;
         Ok(request)
+    }
+
+    /// The same with link partners, as `--lldp` asks for them.
+    ///
+    /// # Errors
+    /// `--lldp` with a recorded tree, from which nothing can be heard.
+    pub fn listening(mut self, args: LldpArgs) -> Result<Self, Error> {
+        if self.root.is_some() {
+            return match args.lldp {
+                Some(_) => {
+                    Err(InputError::one("--lldp", "nothing can be heard from a recorded tree: leave out --root or --lldp").into())
+                }
+                None => Ok(self),
+            };
+        }
+        self.lldp = match args.lldp {
+            None => Listening::WhileProbing,
+            Some(LldpArg::Off) => Listening::Off,
+            Some(LldpArg::For(time)) => Listening::For(time),
+        };
+        Ok(self)
     }
 
     /// An address of the other family than `-4` or `-6` asks for is a slip.

@@ -6,6 +6,7 @@ use crate::report::ladder::Live;
 use crate::report::progress::{self, Done};
 use pathvet_checks::evidence::{Path, Rung, RungOutcome};
 use std::io::{self, IsTerminal, Stderr, Stdout};
+use std::time::Duration;
 
 /// The progress line of a long run, on standard error where that is a terminal.
 pub(crate) struct ProgressLine(progress::Progress<Stderr>);
@@ -21,6 +22,10 @@ impl Observer for ProgressLine {
         let done = Done { paths: progress.done, of: progress.total, probes: progress.probes };
         // A terminal that went away is no reason to stop.
         drop(self.0.update(progress.elapsed, done));
+    }
+
+    fn listening(&mut self, heard: usize, of: usize, left: Duration) {
+        drop(self.0.listening(heard, of, left));
     }
 }
 

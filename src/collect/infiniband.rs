@@ -192,6 +192,7 @@ pub fn infiniband_again(host: &dyn Host, found: &mut evidence::Host, interval: D
 }
 
 /// Whether a port may be about to come up, so that its state is worth a second look.
-pub(crate) fn coming_up(port: &IbPort) -> bool {
+#[must_use]
+pub fn coming_up(port: &IbPort) -> bool {
     port.link_layer.as_deref() != Some("Ethernet") && matches!(port.state.as_deref(), Some("Initializing" | "Armed"))
 }

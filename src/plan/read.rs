@@ -1,5 +1,7 @@
 //! The readers of a plan's keys. Each collects its mistakes and goes on, so that one run shows them all.
 
+mod expect_dcb;
+
 use super::yaml::{Document, Entry, Node};
 use super::{Limits, Pairs, PathGroup, Plan, PlanHost, SCHEMA, mask};
 use crate::error::{InputError, MOST_SHOWN, Place, Problem};
@@ -28,7 +30,8 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Plan, InputError> {
     let mut plan = Plan { name: name.to_string(), ..Plan::default() };
     reader.plan(&document.root(), &mut plan);
     if !reader.problems.is_empty() {
-        reader.problems.sort_by_key(Problem::position);
+        // What stands in a file that the plan names comes after what stands in the plan.
+        reader.problems.sort_by_key(|problem| (problem.origin != name, problem.position()));
         return Err(InputError { problems: reader.problems });
     }
     reader.notes.sort_by_key(Problem::position);
@@ -366,11 +369,14 @@ impl Reader {
 
     fn settings(&mut self, node: &Node<'_>, family: Option<Family>) -> Settings {
         let mut settings = Settings::default();
-        for field in self.fields(node, &["mtu", "loss", "ipoib", "sm"]).unwrap_or_default() {
+        for field in self.fields(node, &["mtu", "loss", "dcb", "lldp_neighbor", "ipoib", "sm", "tuning"]).unwrap_or_default() {
             match field.key {
                 "mtu" => settings.mtu = self.size(&field.node, family),
+                "dcb" => settings.dcb = self.dcb(&field.node),
+                "lldp_neighbor" => settings.lldp_neighbor = self.lldp_neighbor(&field.node),
                 "ipoib" => settings.ipoib = self.ipoib(&field.node),
                 "sm" => settings.sm = self.subnet_manager(&field.node),
+                "tuning" => settings.tuning = super::expect_tuning::read(&field.node, &mut self.problems),
                 _ => settings.loss_ppm = self.loss(&field.node),
             }
         }

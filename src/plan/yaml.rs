@@ -151,6 +151,12 @@ impl<'d> Node<'d> {
         self.document.text.get(self.span.clone()).unwrap_or_default()
     }
 
+    /// What messages call its document.
+    #[must_use]
+    pub fn document_name(&self) -> &'d str {
+        &self.document.name
+    }
+
     /// Where the node stands.
     #[must_use]
     pub fn place(&self) -> Place {

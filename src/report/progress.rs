@@ -43,7 +43,24 @@ impl<W: Write> Progress<W> {
             return Ok(());
         }
         self.last = Some(elapsed);
-        write!(self.out, "\r{}\u{1b}[K", line(elapsed, done))?;
+        self.write(&line(elapsed, done))
+    }
+
+    /// Shows for how many interfaces neighbours are still waited for.
+    ///
+    /// # Errors
+    /// What writing to the terminal returned.
+    pub fn listening(&mut self, heard: usize, of: usize, left: Duration) -> io::Result<()> {
+        if !self.terminal {
+            return Ok(());
+        }
+        self.last.get_or_insert_default();
+        let plural = if of == 1 { "interface" } else { "interfaces" };
+        self.write(&format!("pathvet: LLDP heard on {heard} of {of} {plural}, waiting {} s more at most", left.as_secs() + 1))
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        write!(self.out, "\r{line}\u{1b}[K")?;
         self.out.flush()
     }
 

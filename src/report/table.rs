@@ -1,7 +1,7 @@
 //! The report for people: paths and ladders, the table of checks, the diagnosis, and the verdict line.
 
 use super::text::{Page, Tone, clean, plain, sentence, subject, width};
-use super::{View, ladder, paths};
+use super::{View, ladder, paths, side};
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 use pathvet_checks::report::{Confidence, Counts, Diagnosis, Finding, Outcome, PathReport, Report};
 use std::collections::{BTreeMap, BTreeSet};
@@ -288,8 +288,20 @@ fn one_diagnosis(page: &mut Page<'_>, diagnosis: &Diagnosis, findings: &[Finding
         let sources: Vec<String> = finding.sources.iter().map(|source| sentence(source, view)).collect();
         labelled(page, "From", "", &sources, false);
     }
+    for finding in diagnosis.explains.iter().filter_map(|index| findings.get(*index)) {
+        compared(page, finding, view);
+    }
     labelled(page, "Prove it", "", &diagnosis.proof, true);
     remedies(page, &diagnosis.remedies);
+}
+
+/// The devices of a finding side by side, where it compared some.
+fn compared(page: &mut Page<'_>, finding: &Finding, view: &View) {
+    if let Some(comparison) = &finding.details {
+        page.blank();
+        side::write(page, comparison, view);
+        page.blank();
+    }
 }
 
 /// `Either …`, `or …`; `Remedy` where there is one.
@@ -324,6 +336,7 @@ fn explanations(page: &mut Page<'_>, report: &Report, shown: &[Shown<'_>], many:
         page.blank();
         let head = format!("{} {}  {}", finding.outcome.word(), finding.check, subject(&finding.subject, view));
         page.flow(0, 2, &[(head.into(), tone(finding.outcome)), plain(format!("  {}", sentence(&finding.summary, view)))]);
+        compared(page, finding, view);
         let causes: Vec<String> = finding.causes.iter().map(|cause| sentence(cause, view)).collect();
         labelled(page, "Perhaps", "or", &causes, false);
         remedies(page, &finding.remedies);

@@ -42,7 +42,7 @@ check! {
     ///
     /// ```text
     /// FAIL ib-partition node1:mlx4_0/1
-    ///   partition Default (node1:/etc/opensm/partitions.conf:1) asks for 4096 bytes, and the port carries 2048 (ib0 is at 2044): it cannot join
+    ///   partition Default (node1:partitions.conf:1) asks for 4096 bytes, and the port carries 2048 (ib0 is at 2044): it cannot join
     ///   measured: 2048
     ///   expected: 4096 (mtu=5)
     /// ```

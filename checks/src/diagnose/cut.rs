@@ -1,7 +1,7 @@
 //! The root cause behind a finding on a path.
 
 use super::remedies::{self, LARGEST_ETHERNET, Length};
-use super::{Lead, Root, here, infiniband};
+use super::{Lead, Root, here, infiniband, neighbour};
 use crate::Case;
 use crate::builtin::path_mtu::{self, Ruling};
 use crate::builtin::path_reach::{self, Reason};
@@ -188,7 +188,6 @@ fn far_end<'a>(case: Case<'a>, path: &'a Path, measured: u32) -> Lead<'a> {
     })
 }
 
-/// Larger packets vanish, and the far end's own MTU does not explain it or is not known.
 /// Whether the far end's own run, which is in the same evidence, found the same cut on its way here: then it is one cause.
 fn seen_from_both(case: &Case<'_>, path: &Path, measured: u32) -> bool {
     let far = |path: &Path| facts::peer_link(case, path).map(|(host, _)| host.name.as_str());
@@ -204,16 +203,19 @@ fn seen_from_both(case: &Case<'_>, path: &Path, measured: u32) -> bool {
         })
 }
 
+/// Larger packets vanish, and the far end's own MTU does not explain it or is not known.
 fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) -> Lead<'a> {
     let sends = path_mtu::sends(&case, path).unwrap_or(measured);
     let on_link = facts::on_link(&case, path);
     let larger = facts::peer(&case, path).filter(|peer| peer.mtu > measured);
     let pair = seen_from_both(&case, path, measured);
+    let exact = neighbour::exact(&case, path, measured, larger.as_ref());
     let key = if pair {
         let ends = [Some(path.from.as_str()), facts::peer_link(&case, path).map(|(host, _)| host.name.as_str())];
         format!("silent-pair|{:?}|{:?}|{measured}|{}", ends.iter().min(), ends.iter().max(), path.family)
     } else {
-        format!("silent|{}|{measured}|{on_link}|{}", sender(path), larger.is_some())
+        let switch = exact.as_ref().map(|exact| exact.name.as_str()).unwrap_or_default();
+        format!("silent|{}|{measured}|{on_link}|{}|{switch}", sender(path), larger.is_some())
     };
     Lead::new(key, move |targets| {
         let what = if sends <= LARGEST_ETHERNET && on_link {
@@ -238,6 +240,10 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
                 );
                 (CulpritKind::Router, format!("{}", lie.from), summary, Confidence::Likely)
             }
+            _ if let Some(exact) = &exact => {
+                let cut = format!("S{something} {}", exact.summary);
+                (CulpritKind::Switch, exact.name.clone(), cut, exact.confidence)
+            }
             Some(peer) if peer.reaches(sends) => (kind, between, format!("S{something}"), Confidence::Likely),
             Some(_) => (kind, between, format!("S{something}"), Confidence::Possible),
             None if targets.count() > 1 && !pair => {
@@ -254,6 +260,10 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
         let mut details = Vec::new();
         if pair {
             details.push(format!("{from} and {to} both see it, each from its own end"));
+        }
+        match &exact {
+            Some(exact) => details.extend(exact.details.iter().cloned()),
+            None => details.extend(neighbour::other(&case, path, measured)),
         }
         if !confirmed {
             details.push("only echo saw it: a firewall that limits ICMP looks the same".to_owned());

@@ -28,6 +28,9 @@ pub(super) fn lead<'a>(case: Case<'a>, finding: &'a Finding) -> Option<Lead<'a>>
             Some(own("down", host, ifname, kind, Confidence::Certain, finding))
         }
         "link-errors" => Some(own("errors", host, ifname, CulpritKind::Nic, Confidence::Possible, finding)),
+        "dcb-pfc" | "dcb-ets" | "dcb-app" | "dcb-dcbx" | "lldp-neighbor" => {
+            Some(super::neighbour::dcb(case, host, ifname, finding))
+        }
         "link-pause" => Some(own("pause", host, ifname, CulpritKind::Setting, Confidence::Certain, finding)),
         _ => None,
     }

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 /// DCB settings of one port: of this host's interface (dcbnl), or as its link partner announces them (LLDP).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Dcb {
-    /// `DCB_ATTR_DCBX` as words: `host`, `lld_managed`, `cee`, `ieee`, `static`.
+    /// `DCB_ATTR_DCBX` as words: `host`, `lld_managed`, `cee`, `ieee`, `static`. Of what a link partner announces: `ieee`, `cee`,
+    /// `cin` (the forerunner of CEE), as far as it announces them; the other fields are from the first of these.
     #[serde(default)]
     pub dcbx: Option<Vec<String>>,
-    /// `ieee` or `cee`: the variant that the other fields were read from.
+    /// `ieee`, `cee` or `cin`: the variant that the other fields were read from.
     #[serde(default)]
     pub variant: Option<String>,
     /// Priority-based flow control (802.1Qbb).
@@ -30,6 +31,10 @@ pub struct Dcb {
     /// Largest rate per traffic class, kb/s, 0 = no limit (`DCB_ATTR_IEEE_MAXRATE`).
     #[serde(default)]
     pub tc_maxrate: Option<[u64; 8]>,
+    /// By what a received packet gets its priority, in this order: selectors as in `app` (`DCB_ATTR_DCB_APP_TRUST_TABLE`, Linux
+    /// 6.3, `dcb apptrust show`); `None` where the driver does not say.
+    #[serde(default)]
+    pub apptrust: Option<Vec<String>>,
     /// Receive buffers (`DCB_ATTR_DCB_BUFFER`).
     #[serde(default)]
     pub buffer: Option<Buffer>,
@@ -79,7 +84,7 @@ pub struct Ets {
     pub tc_bw: [u8; 8],
     /// Algorithm of each traffic class: `strict`, `cbs`, `ets`, `vendor`.
     pub tc_tsa: [String; 8],
-    /// Traffic class of each priority.
+    /// Traffic class of each priority. With CEE the priority group, of which 15 stands before all others and has no share.
     pub prio_tc: [u8; 8],
     /// `tc_rx_bw`, which `dcb` prints as `pg_bw`.
     #[serde(default)]

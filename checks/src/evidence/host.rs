@@ -1,6 +1,6 @@
 //! One machine and the tables that were read from it.
 
-use super::{Gap, Infiniband, Link, Module, Neighbour, Power, Route, Sysctl};
+use super::{Gap, Infiniband, Link, Memory, Module, Neighbour, Power, Roce, Route, Sysctl};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -42,9 +42,15 @@ pub struct Host {
     /// Adapters, ports and subnet managers.
     #[serde(default)]
     pub infiniband: Option<Infiniband>,
+    /// RDMA devices over Ethernet, and what sets their priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roce: Option<Vec<Roce>>,
     /// Kernel settings by key, in dots as `sysctl` prints them.
     #[serde(default)]
     pub sysctl: Option<BTreeMap<String, Sysctl>>,
+    /// Memory and the size of its pages.
+    #[serde(default)]
+    pub memory: Option<Memory>,
     /// Power management.
     #[serde(default)]
     pub power: Option<Power>,

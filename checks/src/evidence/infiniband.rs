@@ -154,6 +154,9 @@ pub struct SmConfig {
     /// The file of the options.
     #[serde(default)]
     pub file: Option<String>,
+    /// `false` where Debian's `/etc/default/opensm` has `PORTS=NONE`; `None` where no file says.
+    #[serde(default)]
+    pub enabled: Option<bool>,
     /// `guid`, normalised as everywhere; `None` where the file leaves it to `OpenSM`.
     #[serde(default)]
     pub guid: Option<String>,
@@ -166,7 +169,7 @@ pub struct SmConfig {
     /// `polling_retry_number`.
     #[serde(default)]
     pub polling_retries: Option<u32>,
-    /// The partitions file.
+    /// The partitions file, whether it exists or not.
     #[serde(default)]
     pub partitions_file: Option<String>,
     /// The partitions; `None` = there is no file, so that `OpenSM` makes the default one (0x7fff, `IPoIB`, MTU 2048, 10 Gb/s).

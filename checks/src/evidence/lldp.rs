@@ -22,6 +22,9 @@ pub struct Lldp {
     /// Time to live, seconds.
     #[serde(default)]
     pub ttl: Option<u16>,
+    /// For how long this neighbour has been known, seconds (`lldpd` tells it); `None` = not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_s: Option<u64>,
     /// System name.
     #[serde(default)]
     pub system_name: Option<String>,

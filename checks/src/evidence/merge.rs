@@ -164,7 +164,9 @@ fn unite(mut instances: Vec<Host>) -> Host {
     let neighbours = first(&|host| host.neighbours.is_some());
     let modules = first(&|host| host.modules.is_some());
     let infiniband = first(&|host| host.infiniband.is_some());
+    let roce = first(&|host| host.roce.is_some());
     let sysctl = first(&|host| host.sysctl.is_some());
+    let memory = first(&|host| host.memory.is_some());
     let power = first(&|host| host.power.is_some());
     let mut gaps: BTreeSet<Gap> = clones(&instances).into_iter().collect();
     for (at, instance) in instances.iter().enumerate() {
@@ -174,7 +176,9 @@ fn unite(mut instances: Vec<Host>) -> Host {
             "neighbours" => neighbours.is_none_or(|winner| winner == at),
             "modules" => modules.is_none_or(|winner| winner == at),
             "infiniband" => infiniband.is_none_or(|winner| winner == at),
+            "roce" => roce.is_none_or(|winner| winner == at),
             "sysctl" => sysctl.is_none_or(|winner| winner == at),
+            "memory" => memory.is_none_or(|winner| winner == at),
             "power" => power.is_none_or(|winner| winner == at),
             "id" => instances.iter().all(|other| other.id.is_none()),
             "os" => instances.iter().all(|other| other.os.is_none()),
@@ -202,7 +206,9 @@ fn unite(mut instances: Vec<Host>) -> Host {
     host.neighbours = neighbours.and_then(|at| instances[at].neighbours.take());
     host.modules = modules.and_then(|at| instances[at].modules.take());
     host.infiniband = infiniband.and_then(|at| instances[at].infiniband.take());
+    host.roce = roce.and_then(|at| instances[at].roce.take());
     host.sysctl = sysctl.and_then(|at| instances[at].sysctl.take());
+    host.memory = memory.and_then(|at| instances[at].memory.take());
     host.power = power.and_then(|at| instances[at].power.take());
     names.remove(&host.name);
     host.names = names.into_iter().collect();

@@ -20,6 +20,25 @@ pub struct Sysctl {
     /// Files that set it too and lose, in the order in which they are read.
     #[serde(default)]
     pub losers: Vec<Place>,
+    /// Files whose value the kernel refuses whatever the key: it is empty or in quotes, which no program takes off.
+    #[serde(default)]
+    pub refused: Vec<Place>,
+    /// What the other of `systemd-sysctl` and `sysctl --system` would make of the same files, where that is another value.
+    #[serde(default)]
+    pub otherwise: Option<Otherwise>,
+}
+
+/// What a program that does not run at boot here would make of the files.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Otherwise {
+    /// `systemd-sysctl` or `sysctl --system`.
+    pub loader: String,
+    /// The value that it would set.
+    #[serde(default)]
+    pub persisted: Option<String>,
+    /// The file whose value it would take.
+    #[serde(default)]
+    pub winner: Option<Place>,
 }
 
 /// A line of a configuration file.
@@ -29,6 +48,17 @@ pub struct Place {
     pub file: String,
     /// Line number, from 1.
     pub line: u32,
+}
+
+/// Memory of a host: what tells whether a limit in pages can be meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Memory {
+    /// `MemTotal` of `/proc/meminfo`, bytes.
+    #[serde(default)]
+    pub total: Option<u64>,
+    /// `AT_PAGESZ` of `/proc/self/auxv`, bytes.
+    #[serde(default)]
+    pub page_size: Option<u32>,
 }
 
 /// Power management of the processors.

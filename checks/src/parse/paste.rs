@@ -32,6 +32,13 @@ pub struct Pasted {
     pub outputs: u32,
 }
 
+/// Most entries of each kind that are kept of one text: more than any fabric has (IBA has 49,151 LIDs for its ends).
+const MOST_PORTS: usize = 4096;
+const MOST_MANAGERS: usize = 1024;
+const MOST_NODES: usize = 49_151;
+const MOST_LINKS: usize = 4096;
+const MOST_FAULTS: usize = 1000;
+
 /// Which output the lines belong to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum In {
@@ -74,9 +81,9 @@ impl Reader {
             In::IsSm => self.is_sm(number, text),
             In::Interfaces => {
                 if let Some(device) = self.found.links.last_mut()
-                    && let Err(fault) = interfaces::detail(device, number, text)
+                    && let Err(Fault { line, field, message }) = interfaces::detail(device, number, text)
                 {
-                    self.found.faults.push(fault);
+                    self.fault(line, &field, message);
                 }
             }
         }
@@ -88,7 +95,9 @@ impl Reader {
     }
 
     fn fault(&mut self, line: u32, field: &str, message: String) {
-        self.found.faults.push(Fault::new(line, field, message));
+        if self.found.faults.len() < MOST_FAULTS {
+            self.found.faults.push(Fault::new(line, field, message));
+        }
     }
 
     /// Whether the line begins an output, or is one by itself.
@@ -117,7 +126,7 @@ impl Reader {
             self.fault(number, "sminfo", "sminfo got no answer".into());
         } else if text == "SMInfoRecord dump:" {
             self.begin(In::Smir);
-            self.found.subnet_managers.get_or_insert_default().push(SubnetManager::default());
+            self.manager(SubnetManager::default());
         } else if text == "IsSM ports" {
             self.begin(In::IsSm);
         } else if text == "IsSMdisabled ports" {
@@ -125,13 +134,15 @@ impl Reader {
         } else if let Some(rest) = text.strip_prefix("Ca\t:").or_else(|| text.strip_prefix("Ca :")).or_else(|| hosts_line(text)) {
             self.begin(In::Nothing);
             match ibhosts(rest) {
-                Ok(node) => self.found.nodes.push(node),
+                Ok(node) if self.found.nodes.len() < MOST_NODES => self.found.nodes.push(node),
+                Ok(_) => {}
                 Err(message) => self.fault(number, "Ca", message),
             }
         } else if let Some(device) = interfaces::first_line(line) {
             self.begin(In::Interfaces);
             match device {
-                Ok(device) => self.found.links.push(device),
+                Ok(device) if self.found.links.len() < MOST_LINKS => self.found.links.push(device),
+                Ok(_) => self.at = In::Nothing,
                 Err(message) => {
                     self.at = In::Nothing;
                     self.fault(number, "interface", message);
@@ -143,10 +154,26 @@ impl Reader {
         true
     }
 
+    /// Begins a port. What was said of it already stays, where nothing later says otherwise.
     fn push_port(&mut self, port: IbPort) {
-        let same = |known: &IbPort| known.device == port.device && known.port == port.port;
-        // What is pasted twice counts once; the later words win.
-        self.found.ports.retain(|known| !same(known));
+        let known = self.found.ports.iter().position(|known| known.device == port.device && known.port == port.port);
+        let IbPort { hca_type, firmware, node_guid, .. } = port.clone();
+        let port = match known {
+            None if self.found.ports.len() >= MOST_PORTS => {
+                self.at = In::Nothing;
+                return;
+            }
+            None => port,
+            Some(at) => {
+                let known = self.found.ports.remove(at);
+                IbPort {
+                    hca_type: hca_type.or(known.hca_type.clone()),
+                    firmware: firmware.or(known.firmware.clone()),
+                    node_guid: node_guid.or(known.node_guid.clone()),
+                    ..known
+                }
+            }
+        };
         self.found.ports.push(port);
     }
 
@@ -221,14 +248,20 @@ impl Reader {
     fn is_sm(&mut self, line: u32, text: &str) {
         if let Some(("base_lid", value)) = dotted(text) {
             match small(number(value)) {
-                Some(lid) => self.found.is_sm.push((line, lid)),
+                Some(lid) if self.found.is_sm.len() < MOST_MANAGERS => self.found.is_sm.push((line, lid)),
+                Some(_) => {}
                 None => self.fault(line, "base_lid", format!("`{}` is no LID", quoted(value))),
             }
         }
     }
 
     fn manager(&mut self, manager: SubnetManager) {
-        self.found.subnet_managers.get_or_insert_default().push(manager);
+        let managers = self.found.subnet_managers.get_or_insert_default();
+        if managers.len() < MOST_MANAGERS {
+            managers.push(manager);
+        } else {
+            self.at = In::Nothing;
+        }
     }
 }
 

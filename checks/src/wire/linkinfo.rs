@@ -46,6 +46,8 @@ enum Shape {
     Endpoint,
     /// A VLAN protocol.
     Protocol,
+    /// A VLAN's map between the kernel's priorities and those of tags.
+    QosMap,
     /// A bridge id: priority, point, address without leading zeros.
     BridgeId,
     /// `struct ifla_vxlan_port_range`.
@@ -60,14 +62,14 @@ enum Shape {
 
 use Shape::{
     AdInfo, Big, BridgeId, Endpoint, Flag, Hex, HexUnlessZero, Ip, Key, Lacp, Link, Mac, Number, OnOff, PortRange, Protocol,
-    Signed, True, TrueUnlessZero, Word,
+    QosMap, Signed, True, TrueUnlessZero, Word,
 };
 
 type Row = (u16, &'static str, Shape);
 
 const DF: Shape = Word(&["unset", "set", "inherit"]);
 
-const VLAN: &[Row] = &[(1, "id", Number), (5, "protocol", Protocol)];
+const VLAN: &[Row] = &[(1, "id", Number), (3, "egress_qos", QosMap), (4, "ingress_qos", QosMap), (5, "protocol", Protocol)];
 
 const VXLAN: &[Row] = &[
     (1, "id", Number),
@@ -342,6 +344,7 @@ fn show(attribute: &Attribute<'_>, key: &str, shape: Shape, names: &BTreeMap<u32
         }
         Endpoint => attribute.ip().map(|ip| Value::from(if ip.is_unspecified() { "any".into() } else { ip.to_string() })),
         Protocol => attribute.value.first_chunk().map(|bytes| Value::from(protocol(u16::from_be_bytes(*bytes)))),
+        QosMap => Some(qos_map(attribute)),
         BridgeId => bridge_id(attribute.value).map(Value::from),
         PortRange => match *attribute.value {
             [a, b, c, d] => Some(json!({ "low": u16::from_be_bytes([a, b]), "high": u16::from_be_bytes([c, d]) })),
@@ -472,6 +475,15 @@ fn protocol(number: u16) -> String {
         0x88a8 => "802.1ad".into(),
         other => format!("[{other}]"),
     }
+}
+
+/// `IFLA_VLAN_QOS_MAPPING`: one `struct ifla_vlan_qos_mapping` each, from and to.
+fn qos_map(attribute: &Attribute<'_>) -> Value {
+    let pair = |inner: Attribute<'_>| {
+        let (from, to) = inner.value.split_first_chunk::<4>()?;
+        Some(json!({ "from": u32::from_ne_bytes(*from), "to": u32::from_ne_bytes(*to.first_chunk::<4>()?) }))
+    };
+    attribute.nested().filter(|inner| inner.kind == 1).filter_map(pair).collect()
 }
 
 /// `struct ifla_bridge_id`: two bytes of priority, six of address.

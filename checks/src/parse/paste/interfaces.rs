@@ -61,7 +61,7 @@ fn old_ifconfig(line: &str) -> Option<Result<Link, String>> {
     let (before, kind) = line.split_once("encap:")?;
     let name = before.split_whitespace().next()?;
     let kind = kind.split("  ").next().unwrap_or_default().trim();
-    let mut device = Link { ifname: name.to_string(), link_type: Some(link_type(kind)), ..Link::default() };
+    let mut device = Link { ifname: name.to_string(), link_type: Some(link_type(name, kind)), ..Link::default() };
     hardware_address(&mut device, line.split_whitespace().find_map(link_address));
     Some(Ok(device))
 }
@@ -73,13 +73,15 @@ fn hardware_address(device: &mut Link, address: Option<String>) {
         let connected_capable = flags.map(|flags| flags & 0x80 != 0);
         device.ipoib = Some(Ipoib { connected_capable, ..Ipoib::default() }.into());
     } else {
-        device.address = address;
+        device.address = address.filter(|_| device.link_type.as_deref() != Some("unspec"));
     }
 }
 
-fn link_type(word: &str) -> String {
+/// net-tools before 1.60-24 do not know InfiniBand: `UNSPEC`.
+fn link_type(name: &str, word: &str) -> String {
     match word.to_lowercase().as_str() {
         "infiniband" => "infiniband".into(),
+        "unspec" if name.starts_with("ib") => "infiniband".into(),
         "ethernet" => "ether".into(),
         other if other.contains("loop") => "loopback".into(),
         other => other.to_string(),
