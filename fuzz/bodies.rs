@@ -46,7 +46,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 15] = [
+pub const ALL: [Target; 17] = [
     Target { name: "icmp4", run: icmp4, samples: samples::icmp4, mutations: 200_000 },
     Target { name: "icmp6", run: icmp6, samples: samples::icmp6, mutations: 200_000 },
     Target { name: "tcp", run: tcp, samples: samples::tcp, mutations: 200_000 },

@@ -231,6 +231,11 @@ fn status(args: &StatusArgs) -> Result<Outcome, Error> {
     let mut unknown = false;
     match journal::list(host) {
         Ok(all) => {
+            let applied = |name: &str| all.iter().any(|entry| entry.journal.baseline == name);
+            if let Some(name) = name.as_deref().filter(|name| !applied(name) && baselines::built_in(name).is_none()) {
+                // Neither applied nor known: a slip.
+                load(name)?;
+            }
             for entry in all.iter().filter(|entry| name.as_ref().is_none_or(|name| *name == entry.journal.baseline)) {
                 applies.push(standing::standing(host, entry));
             }
