@@ -71,6 +71,10 @@ impl<'a> Recorder<'a> {
             }
             place.push(part);
             if parts.peek().is_some() {
+                // An entry of a list that turns out to be a folder stands there as an empty file.
+                if std::fs::symlink_metadata(&place).is_ok_and(|found| found.is_file() && found.len() == 0) {
+                    std::fs::remove_file(&place)?;
+                }
                 match std::fs::create_dir(&place) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                     _ if std::fs::symlink_metadata(&place)?.is_dir() => {}
