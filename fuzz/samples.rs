@@ -150,6 +150,16 @@ pub fn evidence() -> Vec<Vec<u8>> {
     recorded("checks", |path| path.ends_with("evidence.json"))
 }
 
+/// The built-in baselines, and the one of the manual.
+pub fn baseline() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("checks/catalogue").exists());
+    let folder = folder.expect("the repository").join("checks/catalogue/baselines");
+    let mut files: Vec<_> = std::fs::read_dir(folder).expect("baselines").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    // A site may not take the name of a built-in baseline.
+    files.iter().map(|file| std::fs::read_to_string(file).expect("a file").replace("\nname: ", "\nname: x-").into_bytes()).collect()
+}
+
 /// Right and wrong plans.
 pub fn plan() -> Vec<Vec<u8>> {
     recorded("plans", |path| path.extension().is_some_and(|end| end == "yaml"))

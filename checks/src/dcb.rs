@@ -485,7 +485,8 @@ pub(crate) fn is_app(entry: &App, app: AppId) -> bool {
 
 /// The priority that a table gives an application.
 pub(crate) fn app_priority(dcb: &Dcb, app: AppId) -> Option<u8> {
-    dcb.app.iter().flatten().find(|entry| is_app(entry, app)).map(|entry| entry.priority).filter(|priority| *priority < 8)
+    // Evidence may hold any byte; there are eight priorities.
+    dcb.app.iter().flatten().find(|entry| is_app(entry, app) && entry.priority < 8).map(|entry| entry.priority)
 }
 
 /// Whether `RoCE` is known to be used on a port: its role in the plan, what the plan expects of it, or a class that somebody set.
