@@ -104,7 +104,9 @@ their extension alone are of one host. Lines that cannot be read are named on st
 
 Examples:
   ssh node2 'ibstat; ip -d link' | pathvet import ib --host node2 - -o node2.json
-  pathvet import ib node1.ibstat node1.sminfo | pathvet judge -")]
+  pathvet import ib node1.ibstat node1.sminfo | pathvet judge -
+  pathvet import pcap node1.pcap --interface eth0 -o node1.json
+  lldpctl -f json | pathvet import lldp --host node1 -")]
     Import(import::ImportArgs),
     /// Explain a check, or what stops at a size
     #[command(after_long_help = "\

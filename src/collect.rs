@@ -18,6 +18,7 @@ mod opensm;
 mod overflow;
 mod power;
 mod read;
+mod roce;
 mod routes;
 mod rtnetlink;
 mod rules;
@@ -64,6 +65,7 @@ pub fn host(host: &dyn Host, now: Timestamp) -> evidence::Host {
     found.neighbours = take(neighbours(host, links), &mut gaps);
     found.infiniband = take(infiniband(host), &mut gaps);
     found.modules = take(modules(host), &mut gaps);
+    found.roce = roce::roce(host, found.links.as_deref().unwrap_or_default());
     gaps.extend(ipoib::ipoib(host, &mut found));
     gaps.sort();
     gaps.dedup();

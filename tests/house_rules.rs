@@ -189,6 +189,21 @@ fn processes_are_started_in_one_place() {
 }
 
 #[test]
+fn files_are_written_in_few_places() {
+    let writes =
+        ["fs::write", "File::create", "create_new(", ".write(true)", ".append(true)", "create_dir", "fs::remove_", "fs::rename"];
+    // What the user names (outputs, plans, recordings, man pages), the lab's own namespaces, and `tune`.
+    let may = ["src/tune/", "src/lab/", "src/host/record.rs", "src/cli/output.rs", "src/cli/plan.rs", "src/cli/generate.rs"];
+    for path in sources("src") {
+        let code = code(&path);
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let found: Vec<_> = writes.iter().filter(|word| code.contains(**word)).collect();
+        let allowed = may.iter().any(|start| path.starts_with(start.trim_end_matches('/')));
+        assert!(found.is_empty() || allowed, "{} writes files: {found:?}", path.display());
+    }
+}
+
+#[test]
 fn files_are_short() {
     for folder in ["src", "checks", "tests"] {
         for path in sources(folder) {

@@ -134,7 +134,7 @@ fn connectx3() -> Files {
     let values =
         [("fw_ver", "2.42.5000"), ("board_id", "MT_1090110019"), ("hca_type", "MT4099"), ("node_guid", "f452:1403:0095:a4c0")];
     adapter(&mut files, "mlx4_0", bus, "mlx4_core", &values);
-    let rate = [("rate", "40 Gb/sec (4X FDR10)"), ("lid", "0x2"), ("sm_lid", "0x1")];
+    let rate = [("rate", "40 Gb/sec (4X FDR10)"), ("lid", "0x2"), ("sm_lid", "0x1"), ("pkeys/1", "0x8001")];
     port(&mut files, "mlx4_0", 1, &[&UP[..], &rate].concat(), "fe80:0000:0000:0000:f452:1403:0095:a4c1");
     let address = "80:00:02:08:fe:80:00:00:00:00:00:00:f4:52:14:03:00:95:a4:c1";
     interface(&mut files, "ib0", 4, bus, address, &[&RUNNING[..], &[("mtu", "2044")]].concat());
@@ -239,7 +239,7 @@ fn gaps(host: &evidence::Host) -> Vec<String> {
 #[test]
 fn recorded_files_of_a_real_kernel() {
     let host = collected(&testdata("ib-connected"));
-    assert_eq!(gaps(&host), [""; 0]);
+    assert_eq!(gaps(&host), ["modules /proc/modules: No such file or directory"]);
     let [port] = ports(&host) else { panic!("one port") };
     assert_eq!((port.device.as_str(), port.port, port.source.as_str()), ("fakeib0", 1, "sysfs"));
     assert_eq!((port.state.as_deref(), port.phys_state.as_deref()), (Some("Active"), Some("LinkUp")));
@@ -320,7 +320,10 @@ fn no_adapter_is_an_empty_table_and_no_tree_is_a_gap() {
     std::fs::create_dir_all(folder.path().join("sys/class/net")).expect("made");
     let host = collected(folder.path());
     assert_eq!(host.infiniband, Some(evidence::Infiniband::default()));
-    assert_eq!((gaps(&host), host.modules), (vec![], Some(vec![])));
+    assert_eq!(gaps(&host), ["modules /proc/modules: No such file or directory"]);
+    assert_eq!(host.modules, None, "a tree without the list of modules says nothing of them");
+    std::fs::create_dir_all(folder.path().join("sys/module/kernel")).expect("made");
+    assert_eq!(collected(folder.path()).modules, Some(vec![]));
 }
 
 /// Every value of a port spoilt in every way, one at a time: one gap that names file and field, and all else as before.

@@ -210,7 +210,7 @@ pub(crate) struct Partner<'a> {
 }
 
 /// The DCB settings of a port's link partner: as it announces them, else as the port itself remembers them.
-pub(crate) fn partner<'a>(link: &'a Link) -> Option<Partner<'a>> {
+pub(crate) fn partner(link: &Link) -> Option<Partner<'_>> {
     let says = |dcb: &Dcb| dcb.pfc.is_some() || dcb.ets.is_some() || dcb.ets_recommendation.is_some() || dcb.app.is_some();
     let first = neighbour(link).into_iter();
     let heard = first.chain(neighbours(link)).find_map(|lldp| Some((lldp, lldp.dcb.as_ref().filter(|dcb| says(dcb))?)));
@@ -233,6 +233,9 @@ pub(crate) fn partner<'a>(link: &'a Link) -> Option<Partner<'a>> {
 
 /// Why nothing is known of a port's DCB, and the right that would help.
 pub(crate) fn missing(port: &Port<'_>) -> String {
+    if port.link.dcb.is_some() {
+        return "the card's DCB settings do not tell it".to_owned();
+    }
     let about = |gap: &&Gap| {
         let mut parts = gap.what.split('.');
         parts.next() == Some("links")
@@ -343,7 +346,7 @@ pub(crate) fn list(bits: u8) -> String {
     let mut names: Vec<String> = Vec::new();
     let mut at = 0_u8;
     while at < 8 {
-        let run = (bits >> at).trailing_ones() as u8;
+        let run = (at..8).take_while(|next| bits >> next & 1 == 1).fold(0_u8, |run, _| run + 1);
         match run {
             0 => at += 1,
             1 | 2 => {
@@ -509,7 +512,7 @@ pub(crate) fn roce<'a>(port: &Port<'a>) -> impl Iterator<Item = &'a crate::evide
 /// What is said of one port; the worst of it decides.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
-    said: Vec<(Outcome, String)>,
+    all: Vec<(Outcome, String)>,
     /// Never changes the outcome.
     pub(crate) notes: Vec<String>,
     /// What may be behind it.
@@ -520,17 +523,17 @@ pub(crate) struct Said {
 
 impl Said {
     pub(crate) fn say(&mut self, outcome: Outcome, text: impl Into<String>) {
-        self.said.push((outcome, text.into()));
+        self.all.push((outcome, text.into()));
     }
 
     pub(crate) fn worst(&self) -> Option<Outcome> {
-        self.said.iter().map(|(outcome, _)| *outcome).max()
+        self.all.iter().map(|(outcome, _)| *outcome).max()
     }
 
     /// The finding: the worst in its summary, other trouble as notes.
     pub(crate) fn finding(mut self, check: &'static str, port: &Port<'_>) -> Option<Finding> {
         let worst = self.worst()?;
-        let (first, rest): (Vec<_>, Vec<_>) = self.said.into_iter().partition(|(outcome, _)| *outcome == worst);
+        let (first, rest): (Vec<_>, Vec<_>) = self.all.into_iter().partition(|(outcome, _)| *outcome == worst);
         let summary = first.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; ");
         self.notes.extend(rest.into_iter().filter(|(outcome, _)| *outcome > Outcome::Pass).map(|(_, text)| text));
         let mut finding = facts::of_link(port.host, &port.link.ifname, check, worst, summary);

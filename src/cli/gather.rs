@@ -77,12 +77,12 @@ impl Sources<'_> {
             let ears = collect::Ears::open(self.host, host.links.as_deref().unwrap_or_default(), self.request.lldp);
             collect::subnet_managers(self.host, &mut host, self.patience());
             let paths = self.probe(&mut host, &wanted, observer);
+            self.look_again(&mut host, clock);
             ears.close(self.host, &mut host, &mut |waiting| {
                 observer.listening(waiting.heard, waiting.of, waiting.left);
                 let over = self.request.probing.deadline.is_some_and(|deadline| clock.elapsed() >= deadline);
                 !over && signal::caught().is_none()
             });
-            self.look_again(&mut host, clock);
             paths
         } else {
             let why = "a recorded tree was read, from which nothing can be sent";
@@ -93,9 +93,7 @@ impl Sources<'_> {
         let evidence = Evidence { schema: SCHEMA.to_string(), taken: self.taken, tool, hosts: vec![host], paths };
         Gathered { evidence, signal: signal::caught() }
     }
-}
 
-impl Sources<'_> {
     /// Reads a second time what one look cannot tell: InfiniBand counters, and the state of ports that are about to come up.
     fn look_again(&self, host: &mut Host, clock: Instant) {
         const SETTLING: Duration = Duration::from_secs(2);

@@ -57,6 +57,8 @@ pub enum Document {
     Evidence,
     /// What `--format json` writes
     Report,
+    /// What `tune diff --format json` and its neighbours write
+    Tune,
 }
 
 pub(super) fn run(verb: &GenerateVerb) -> Result<Outcome, Error> {
@@ -253,6 +255,7 @@ fn schema(document: Document) -> serde_json::Result<String> {
     match document {
         Document::Evidence => schema_text::<Evidence>(pathvet_checks::evidence::SCHEMA),
         Document::Report => schema_text::<Report>(pathvet_checks::report::SCHEMA),
+        Document::Tune => schema_text::<pathvet_checks::tune::TuneReport>(pathvet_checks::tune::SCHEMA),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `pathvet import`: evidence from the output of other programs.
 
+mod lldp;
+
 use super::output::{Sink, print_with};
 use super::target::Source;
 use super::{Outcome, gather};
@@ -23,6 +25,9 @@ pub struct ImportArgs {
     /// The host that the files are of [default: the file's name without its extension]
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub host: Option<String>,
+    /// The interface that neighbours were heard on, where the file does not name it
+    #[arg(long, value_name = "IFACE", value_parser = host_name)]
+    pub interface: Option<String>,
     /// Write to this file instead of standard output
     #[arg(short = 'o', long = "out", value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -36,6 +41,10 @@ pub struct ImportArgs {
 pub enum ImportKind {
     /// InfiniBand: ibstat, ibstatus, ibhosts, sminfo, saquery SMIR and -s, ip -d link, ifconfig, pasted in any order
     Ib,
+    /// A capture with LLDP in it, as tcpdump -w writes it: pcap or pcapng
+    Pcap,
+    /// LLDP neighbours: lldpctl -f json of lldpd, lldptool -t -n -i IFACE of lldpad
+    Lldp,
 }
 
 impl ImportKind {
@@ -43,9 +52,11 @@ impl ImportKind {
     ///
     /// # Errors
     /// Nothing in the file can be used.
-    fn read(self, file: &str, bytes: &[u8], host: &mut Host) -> Result<Vec<Problem>, InputError> {
+    fn read(self, file: &str, bytes: &[u8], interface: Option<&str>, host: &mut Host) -> Result<Vec<Problem>, InputError> {
         match self {
             Self::Ib => infiniband(file, bytes, host),
+            Self::Pcap => lldp::pcap(file, bytes, interface, host),
+            Self::Lldp => lldp::text(file, bytes, interface, host),
         }
     }
 
@@ -57,6 +68,9 @@ impl ImportKind {
 }
 
 pub(super) fn run(args: &ImportArgs) -> Result<Outcome, Error> {
+    if args.interface.is_some() && args.kind == ImportKind::Ib {
+        return Err(InputError::one("--interface", "output about InfiniBand names its interfaces itself").into());
+    }
     let taken = super::now();
     let mut hosts: Vec<Host> = Vec::new();
     let (mut problems, mut remarks) = (Vec::new(), Vec::new());
@@ -67,7 +81,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<Outcome, Error> {
                 hosts.push(Host { name, origin: args.kind.origin(), taken: Some(taken), ..Host::default() });
                 hosts.len() - 1
             });
-            args.kind.read(&file.name(), &bytes, &mut hosts[at])
+            args.kind.read(&file.name(), &bytes, args.interface.as_deref(), &mut hosts[at])
         });
         match read {
             Ok(more) => remarks.extend(more),

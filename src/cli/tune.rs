@@ -13,7 +13,7 @@ use crate::report::tune as render;
 use crate::tune::{journal, standing};
 use clap::{Args, Subcommand};
 use pathvet_checks::baseline::{self, Baseline, Machine};
-use pathvet_checks::evidence::{Gap, Sysctl};
+use pathvet_checks::evidence::{self, Gap, Sysctl};
 use pathvet_checks::report;
 use pathvet_checks::tune::{self, Facts, TuneReport};
 use std::collections::BTreeMap;
@@ -170,18 +170,9 @@ fn host(root: Option<&PathBuf>) -> Result<Box<dyn Host>, Error> {
 
 /// What decides on this host whether a value is harmful.
 fn machine(host: &dyn Host) -> Machine {
-    let line = |path: &str| host.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let memory = line("/proc/meminfo").and_then(|text| {
-        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-    });
-    let (links, _) = collect::links(host);
-    Machine {
-        page_size: if host.live() { rustix::param::page_size() as u64 } else { Machine::default().page_size },
-        memory,
-        speed_mbps: links.unwrap_or_default().iter().filter_map(|link| link.speed_mbps).max(),
-        kernel: line("/proc/sys/kernel/osrelease").and_then(|release| Machine::kernel_version(&release)),
-    }
+    let release = host.read("/proc/sys/kernel/osrelease").ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let (links, memory) = (collect::links(host).0, collect::memory(host).0);
+    Machine::of(&evidence::Host { links, memory, kernel: release, ..evidence::Host::default() })
 }
 
 /// The settings that decide whether others are harmful, and those that are harmful by themselves.
@@ -231,6 +222,11 @@ fn status(args: &StatusArgs) -> Result<Outcome, Error> {
     let mut unknown = false;
     match journal::list(host) {
         Ok(all) => {
+            let applied = |name: &str| all.iter().any(|entry| entry.journal.baseline == name);
+            if let Some(name) = name.as_deref().filter(|name| !applied(name) && baselines::built_in(name).is_none()) {
+                // Neither applied nor known: a slip.
+                load(name)?;
+            }
             for entry in all.iter().filter(|entry| name.as_ref().is_none_or(|name| *name == entry.journal.baseline)) {
                 applies.push(standing::standing(host, entry));
             }

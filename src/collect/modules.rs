@@ -1,7 +1,7 @@
 //! Loaded kernel modules that matter to what is vetted, and their parameters.
 
+use super::gap;
 use super::identity::line;
-use super::{gap, without_sysfs};
 use crate::host::Host;
 use pathvet_checks::evidence::{Gap, Module};
 use std::collections::BTreeSet;
@@ -45,8 +45,8 @@ const WITH_PARAMETERS: [&str; 3] = ["ib_ipoib", "mlx4_core", "mlx4_en"];
 /// The modules that are loaded, or built in where sysfs shows it. Parameters are those that may be read.
 #[must_use]
 pub fn modules(host: &dyn Host) -> (Option<Vec<Module>>, Vec<Gap>) {
-    let loaded = host.read(LOADED);
-    let text = loaded.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    let list = host.read(LOADED);
+    let text = list.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     let loaded: BTreeSet<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let mut gaps = Vec::new();
     let mut found = Vec::new();
@@ -71,9 +71,9 @@ pub fn modules(host: &dyn Host) -> (Option<Vec<Module>>, Vec<Gap>) {
         }
         found.push(module);
     }
-    if found.is_empty() && text.is_empty() && without_sysfs(host) {
-        let error = io::Error::from(io::ErrorKind::NotFound);
-        return (None, vec![gap::from_error("modules", LOADED, &error)]);
+    if let (Err(error), true, Err(_)) = (&list, found.is_empty(), host.list(CLASS)) {
+        // Neither place is there: nothing is known. A kernel without loadable modules has the second.
+        return (None, vec![gap::from_error("modules", LOADED, error)]);
     }
     (Some(found), gaps)
 }

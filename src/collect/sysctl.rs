@@ -42,8 +42,11 @@ pub fn sysctl<'k>(host: &dyn Host, keys: impl IntoIterator<Item = &'k str>) -> (
 /// Which program reads the files at boot: systemd's where it runs or its unit is there, else procps.
 #[must_use]
 pub fn boot_loader(host: &dyn Host) -> Loader {
-    let booted = host.list(SYSTEMD_RUNS).is_ok();
-    if booted || SYSTEMD_UNITS.iter().any(|unit| host.read(unit).is_ok()) { Loader::Systemd } else { Loader::Procps }
+    // The units come first, so that a recording has them: the folder of a running systemd is empty.
+    let unit = SYSTEMD_UNITS.iter().any(|unit| host.read(unit).is_ok());
+    // Many a copied tree has what an administrator writes, and not what packages bring.
+    let configured = !host.live() && host.read("/etc/systemd/system.conf").is_ok();
+    if unit || configured || host.list(SYSTEMD_RUNS).is_ok() { Loader::Systemd } else { Loader::Procps }
 }
 
 /// The files that set kernel settings at boot, as both programs see them.

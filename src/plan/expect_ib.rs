@@ -85,3 +85,36 @@ impl Reader {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Plan;
+    use pathvet_checks::expect::{IpoibExpect, IpoibMode};
+
+    #[test]
+    fn guids_are_read_in_their_usual_spellings() {
+        for spelling in
+            ["0x0002c90300cc0001", "\"0x0002c90300cc0001\"", "0x2c90300cc0001", "0002:c903:00cc:0001", "00:02:c9:03:00:cc:00:01"]
+        {
+            let text = format!("schema: pathvet.plan/1\nexpect: {{ sm: {{ master: {spelling} }} }}\n");
+            let plan = Plan::parse("plan.yaml", text.as_bytes()).unwrap_or_else(|error| panic!("{spelling}: {error}"));
+            assert_eq!(plan.expect.all.sm.master.as_deref(), Some("0x0002c90300cc0001"), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn keys_stand_at_each_level() {
+        let text = "schema: pathvet.plan/1
+hosts:
+  node1: { expect: { ipoib: { mtu: 4092 } } }
+networks:
+  san: { interface: ib0, expect: { ipoib: { mode: datagram } } }
+expect: { ipoib: { mode: connected, mtu: 65520 }, sm: { standby: 0 } }
+";
+        let expect = Plan::parse("plan.yaml", text.as_bytes()).expect("a plan").expect;
+        assert_eq!(expect.hosts["node1"].expect.ipoib, IpoibExpect { mode: None, mtu: Some(4092) });
+        assert_eq!(expect.networks["san"].expect.ipoib, IpoibExpect { mode: Some(IpoibMode::Datagram), mtu: None });
+        assert_eq!(expect.all.ipoib, IpoibExpect { mode: Some(IpoibMode::Connected), mtu: Some(65520) });
+        assert_eq!(expect.all.sm.standby, Some(0));
+    }
+}

@@ -288,8 +288,13 @@ fn one_diagnosis(page: &mut Page<'_>, diagnosis: &Diagnosis, findings: &[Finding
         let sources: Vec<String> = finding.sources.iter().map(|source| sentence(source, view)).collect();
         labelled(page, "From", "", &sources, false);
     }
+    // Both ends of one difference have the same table, seen from either.
+    let mut shown: Vec<&str> = Vec::new();
     for finding in diagnosis.explains.iter().filter_map(|index| findings.get(*index)) {
-        compared(page, finding, view);
+        if let Some(comparison) = finding.details.as_deref().filter(|comparison| !shown.contains(&comparison.what.as_str())) {
+            shown.push(&comparison.what);
+            compared(page, finding, view);
+        }
     }
     labelled(page, "Prove it", "", &diagnosis.proof, true);
     remedies(page, &diagnosis.remedies);

@@ -4,7 +4,7 @@ use super::journal::{self, FileChange, Journal, OldFile, PROC, SYSCTL_D, ValueCh
 use crate::collect::SysctlFiles;
 use crate::host::Host;
 use jiff::Timestamp;
-use pathvet_checks::baseline::{Baseline, Machine, Risk, Rule, Setting, lint};
+use pathvet_checks::baseline::{Baseline, Machine, Risk, Rule, Setting, lint, never_built_in};
 use pathvet_checks::evidence::{Gap, Sysctl};
 use pathvet_checks::parse::sysctl;
 use rustix::fs::Access;
@@ -162,6 +162,10 @@ fn item(host: &dyn Host, bare: &SysctlFiles, setting: &Setting, wish: &Wish, ref
         return item;
     }
     if wish.running && !setting.rule.holds(running) {
+        if let Some(why) = cannot_go_back(host, key) {
+            refusals.push(format!("{key}: {why}; --only names those to apply"));
+            return item;
+        }
         if let Err(error) = rustix::fs::access(&place, Access::WRITE_OK) {
             refusals.push(format!("{key}: cannot be written here: {}", io::Error::from(error)));
         }
@@ -174,6 +178,26 @@ fn item(host: &dyn Host, bare: &SysctlFiles, setting: &Setting, wish: &Wish, ref
         item.line = Some(target);
     }
     item
+}
+
+/// Why setting this key could not be taken back exactly: the kernel changes other settings with it.
+fn cannot_go_back(host: &dyn Host, key: &str) -> Option<String> {
+    /// `dirty_bytes_handler`, `dirty_ratio_handler` and their like: each sets the other of its pair to 0.
+    const PAIRS: [(&str, &str); 4] = [
+        ("vm.dirty_bytes", "vm.dirty_ratio"),
+        ("vm.dirty_ratio", "vm.dirty_bytes"),
+        ("vm.dirty_background_bytes", "vm.dirty_background_ratio"),
+        ("vm.dirty_background_ratio", "vm.dirty_background_bytes"),
+    ];
+    if never_built_in(key) || key.ends_with(".disable_ipv6") {
+        return Some(
+            "it decides where packets go or which are let in, and changes other settings with it: pathvet does not set it".into(),
+        );
+    }
+    let (_, other) = PAIRS.iter().find(|(own, _)| *own == key)?;
+    let now = host.read(&format!("{PROC}/{}", sysctl::path(other))).ok()?;
+    let now = sysctl::normal(&String::from_utf8_lossy(&now));
+    (!matches!(now.as_str(), "" | "0")).then(|| format!("the kernel sets {other} to 0 with it, which is {now} now"))
 }
 
 /// Refuses values that are harmful and not accepted; returns those that are.

@@ -41,6 +41,31 @@ fn broken_community_sets_are_caught() {
     });
 }
 
+/// What changes other settings with it could not be taken back exactly.
+#[test]
+fn what_cannot_be_taken_back_is_not_set() {
+    inside("looks::what_cannot_be_taken_back_is_not_set", Sys::Folder, || {
+        for (path, value) in [("net/ipv4/ip_forward", "0\n"), ("vm/dirty_ratio", "20\n"), ("vm/dirty_bytes", "0\n")] {
+            let place = std::path::Path::new("/proc/sys").join(path);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(place, value).unwrap();
+        }
+        let before = snapshot();
+        let baseline = site(&[
+            ("net.ipv4.ip_forward", "equal: 1"),
+            ("vm.dirty_bytes", "equal: 1000000"),
+            ("net.core.rmem_max", "at_least: 5000000"),
+        ]);
+        let text = expect(2, &["tune", "apply", &baseline, "--yes"]);
+        assert!(text.contains("net.ipv4.ip_forward: it decides where packets go"), "{text}");
+        assert!(text.contains("sets vm.dirty_ratio to 0 with it, which is 20 now"), "{text}");
+        assert_eq!(difference(&before, &snapshot()), "");
+        expect(0, &["tune", "apply", &baseline, "--yes", "--only", "net.core.rmem_max"]);
+        expect(0, &["tune", "revert", "--yes"]);
+        assert_eq!(difference(&before, &snapshot()), "");
+    });
+}
+
 #[test]
 fn mistakes_have_their_place_and_the_nearest_word() {
     inside("looks::mistakes_have_their_place_and_the_nearest_word", Sys::Folder, || {

@@ -21,9 +21,9 @@ check! {
     ///
     /// # How it decides
     ///
-    /// - FAIL: the plan names an application's priority and it has another; iSCSI or FCoE is expected on a lossless priority and PFC is
+    /// - FAIL: the plan names an application's priority and it has another; iSCSI or `FCoE` is expected on a lossless priority and PFC is
     ///   off for the one that it has; the plan's `trust` is not what the driver says (WARN where it only seems so from the table).
-    /// - WARN: FCoE on a priority without PFC; `RoCE` on a priority without PFC while others have it; host and switch, or the hosts of one
+    /// - WARN: `FCoE` on a priority without PFC; `RoCE` on a priority without PFC while others have it; host and switch, or the hosts of one
     ///   plan network, name different priorities; the plan names a priority and the table has no entry.
     /// - PASS: none of these. iSCSI on a lossy priority is fine unless the plan says lossless: TCP repeats what is lost.
     /// - UNKNOWN: the plan names applications, and the card's table cannot be read.

@@ -88,7 +88,7 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Option<Finding> {
     // What is announced counts here; what the port remembers of its peer has no willing bit of PFC.
     let partner = dcb::partner(port.link).filter(|partner| partner.dcb.pfc.is_some() || partner.dcb.ets.is_some());
     match (own, &partner) {
-        (Some(_), Some(partner)) => settled(&mut said, port, partner, mine, planned),
+        (Some(_), Some(partner)) => settled(case, &mut said, port, partner, mine, planned),
         _ if said.worst().is_some() => {}
         (own, _) => {
             let why = if own.is_none() { dcb::missing(port) } else { dcb::unheard(port) };
@@ -104,7 +104,7 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn settled(said: &mut Said, port: &Port<'_>, partner: &Partner<'_>, mine: Option<bool>, planned: bool) {
+fn settled(case: &Case<'_>, said: &mut Said, port: &Port<'_>, partner: &Partner<'_>, mine: Option<bool>, planned: bool) {
     let (name, far) = (port.name(), &partner.name);
     let theirs = dcb::willing(partner.dcb);
     let variants = versions(port, partner);
@@ -124,7 +124,7 @@ fn settled(said: &mut Said, port: &Port<'_>, partner: &Partner<'_>, mine: Option
     let firmware = own_words(port).any(|word| word == "lld_managed");
     if let Some((own, other)) = variants {
         let text = format!("{name} speaks {own} and {far} {other}, so neither hears the other, and {what}");
-        let outcome = if willing(mine) != willing(theirs) { Outcome::Fail } else { Outcome::Warn };
+        let outcome = if willing(mine) == willing(theirs) { Outcome::Warn } else { Outcome::Fail };
         said.say(outcome, text);
         said.remedies.push(match own {
             "CEE" => format!("on {}:   dcb dcbx set dev {} host ieee   or let {far} speak CEE", port.host.name, port.link.ifname),
@@ -170,7 +170,10 @@ fn settled(said: &mut Said, port: &Port<'_>, partner: &Partner<'_>, mine: Option
             said.say(Outcome::Warn, format!("neither {name} nor {far} is willing, so each keeps its own: {what}"));
             said.remedies.push("set one end by hand to what the other has, or let one be willing".to_owned());
         }
-        _ => said.say(Outcome::Warn, format!("{what}, and which end is willing is not known")),
+        _ => {
+            let outcome = if facts::named(case, DcbDcbx::META.id) { Outcome::Unknown } else { Outcome::Skip };
+            said.say(outcome, "which end is willing is not known; see dcb-pfc and dcb-ets");
+        }
     }
 }
 

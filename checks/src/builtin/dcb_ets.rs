@@ -175,7 +175,7 @@ fn against_plan(own: &Ets, classes: &[ClassExpect]) -> Vec<String> {
     let mut words: Vec<String> = wrong
         .into_iter()
         .map(|(found, wanted, bits)| {
-            let get = if bits.count_ones() == 1 { "gets" } else { "get" };
+            let get = if bits.is_power_of_two() { "gets" } else { "get" };
             format!("{} {get} {found}, not {wanted}", priorities(bits))
         })
         .collect();

@@ -37,7 +37,7 @@ check! {
     /// Set the same priorities everywhere: `dcb pfc set dev IFACE prio-pfc all:off 3:on`, `mlnx_qos -i IFACE --pfc 0,0,0,1,0,0,0,0`,
     /// `lldptool -T -i IFACE -V PFC enabled=3`, on Windows `Enable-NetQosFlowControl -Priority 3` for every adapter of the network.
     /// Switches call it `priority-flow-control` (Cisco, Arista, Dell OS10, HPE), `congestion-notification-profile` (Juniper),
-    /// `config interface pfc priority` (SONiC) or `dcb-map` (Dell OS9). On some a change takes effect after a reload, on some it
+    /// `config interface pfc priority` (`SONiC`) or `dcb-map` (Dell OS9). On some a change takes effect after a reload, on some it
     /// blocks the port for a moment.
     ///
     /// # Example

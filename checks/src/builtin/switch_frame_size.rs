@@ -29,7 +29,7 @@ check! {
     /// # What to do
     ///
     /// Raise the frame size of the port that is named: `mtu 9216` (Cisco Nexus, Arista, Dell), `mtu 9216` under `interfaces` (Juniper),
-    /// `config interface mtu` (SONiC). Vendors count differently: `pathvet explain 9216frame`.
+    /// `config interface mtu` (`SONiC`). Vendors count differently: `pathvet explain 9216frame`.
     ///
     /// # Example
     ///
@@ -76,9 +76,9 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Finding {
     let Some(lldp) = dcb::neighbour(port.link) else { return of_port(skip, dcb::unheard(port)) };
     let name = dcb::neighbour_name(lldp);
     let Some(announced) = lldp.max_frame_size else {
-        return of_port(skip, format!("{name} announces no frame size"));
+        return of_port(skip, "the switch announces no frame size".to_owned());
     };
-    let announces = format!("{name} announces frames of {announced} bytes");
+    let saying = format!("{name} announces frames of {announced} bytes");
     let size = u32::from(announced);
     let paths: Vec<&Path> = port.paths.iter().filter_map(|index| case.evidence.paths.get(*index)).collect();
     let needed = needed(case, port, &paths);
@@ -87,9 +87,9 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Finding {
     let mut finding = if let Some((path, cut)) = on_link().find_map(|path| Some((path, cut(path)?))) {
         let frames = cut.saturating_add(FRAME);
         if means(announced, cut) {
-            of_port(Outcome::Skip, format!("{announces}: exactly the cut of path-mtu"))
+            of_port(Outcome::Skip, format!("{saying}: exactly the cut of path-mtu"))
         } else if size > frames.saturating_add(TAG + TAG) {
-            let mut finding = of_port(Outcome::Warn, format!("{announces}, and none above {frames} arrives at {}", path.to));
+            let mut finding = of_port(Outcome::Warn, format!("{saying}, and none above {frames} arrives at {}", path.to));
             finding.causes = alloc::vec![
                 "another switch further on is the limit".to_owned(),
                 format!("{} announces what its hardware can do, not what the port is set to", dcb::chassis_name(lldp)),
@@ -101,17 +101,17 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Finding {
             )];
             finding
         } else {
-            arrive(&of_port, &announces, size, frames)
+            arrive(&of_port, &saying, size, frames)
         }
     } else if let Some(largest) = largest.filter(|largest| largest.saturating_add(FRAME) >= needed.bytes.saturating_sub(needed.tag))
     {
-        arrive(&of_port, &announces, size, largest.saturating_add(FRAME))
+        arrive(&of_port, &saying, size, largest.saturating_add(FRAME))
     } else if size >= needed.bytes {
-        of_port(Outcome::Skip, format!("{announces}, enough for {}; not measured", needed.bytes))
+        of_port(Outcome::Skip, format!("{saying}, enough for {}; not measured", needed.bytes))
     } else if largest.is_some() {
-        of_port(Outcome::Skip, format!("{announces}; see path-mtu for what arrives"))
+        of_port(Outcome::Skip, format!("{saying}; see path-mtu for what arrives"))
     } else {
-        let mut finding = of_port(Outcome::Warn, format!("{announces}, and {} are needed; not measured", needed.bytes));
+        let mut finding = of_port(Outcome::Warn, format!("{saying}, and {} are needed; not measured", needed.bytes));
         finding.remedies = alloc::vec![format!(
             "measure it: pathvet check HOST   then raise the port's frame size to {} on {}",
             needed.bytes,
@@ -128,10 +128,10 @@ fn finding(case: &Case<'_>, port: &Port<'_>) -> Finding {
 }
 
 /// Frames of that size were measured to arrive, whatever is announced.
-fn arrive(of_port: &impl Fn(Outcome, String) -> Finding, announces: &str, size: u32, frames: u32) -> Finding {
-    let mut finding = of_port(Outcome::Pass, format!("{announces}; frames of {frames} arrive"));
+fn arrive(of_port: &impl Fn(Outcome, String) -> Finding, saying: &str, size: u32, frames: u32) -> Finding {
+    let mut finding = of_port(Outcome::Pass, format!("{saying}; frames of {frames} arrive"));
     if size < frames {
-        let note = format!("{announces}, yet frames of {frames} arrive: the announcement is wrong, nothing is to be done");
+        let note = format!("{saying}, yet frames of {frames} arrive: the announcement is wrong, nothing is to be done");
         finding.notes = alloc::vec![note];
     }
     finding

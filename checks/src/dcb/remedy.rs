@@ -30,13 +30,13 @@ pub(crate) fn pfc_host(port: &Port<'_>, on: u8) -> String {
     }
     let windows = if on == 0 { "Disable-NetQosFlowControl" } else { "Enable-NetQosFlowControl" };
     let windows = format!("{windows} -Priority {}", joined(each(if on == 0 { 0xff } else { on }), ","));
-    let set: String = each(on).map(|priority| format!(" {priority}:on")).collect();
+    let set = joined(each(on).map(|priority| format!(" {priority}:on")), "");
     let flags = joined((0..8).map(|priority| on >> priority & 1), ",");
     let enabled = if on == 0 { "none".to_owned() } else { joined(each(on), ",") };
-    let mlnx = if is_nvidia(port) { format!("   or   mlnx_qos -i {dev} --pfc {flags}") } else { String::new() };
+    let mlnx = if is_nvidia(port) { format!("   or mlnx_qos -i {dev} --pfc {flags}") } else { String::new() };
     format!(
-        "on {host}, PFC {}:   dcb pfc set dev {dev} prio-pfc all:off{set}{mlnx}   with lldpad   lldptool -T -i {dev} -V PFC \
-         enabled={enabled}   Windows   {windows}",
+        "on {host}, PFC {}:   dcb pfc set dev {dev} prio-pfc all:off{set}{mlnx}   lldpad: lldptool -T -i {dev} -V PFC \
+         enabled={enabled}   Windows: {windows}",
         super::on(on)
     )
 }
@@ -148,7 +148,7 @@ pub(crate) fn tables(classes: &[ClassExpect]) -> Ets {
     for (number, class) in ordered.iter().enumerate().take(8) {
         if let Some(share) = class.share {
             ets.tc_bw[number] = share;
-            ets.tc_tsa[number] = "ets".to_owned();
+            "ets".clone_into(&mut ets.tc_tsa[number]);
         }
         for priority in class.priorities.iter().filter(|priority| **priority < 8) {
             ets.prio_tc[usize::from(*priority)] = u8::try_from(number).unwrap_or(0);
@@ -185,13 +185,13 @@ pub(crate) fn ets_host(port: &Port<'_>, ets: &Ets) -> String {
     let map = joined((0..8).filter_map(|priority| Some(format!("{priority}:{}", class(ets, priority)?))), " ");
     let mlnx = if is_nvidia(port) {
         let words = joined(ets.tc_tsa.iter().map(|word| if word == "ets" { "ets" } else { "strict" }), ",");
-        format!("   or   mlnx_qos -i {dev} -p {} -s {words} -t {}", joined(ets.prio_tc.iter(), ","), joined(ets.tc_bw.iter(), ","))
+        format!("   or mlnx_qos -i {dev} -p {} -s {words} -t {}", joined(ets.prio_tc.iter(), ","), joined(ets.tc_bw.iter(), ","))
     } else {
         String::new()
     };
     format!(
-        "on {host}:   dcb ets set dev {dev} tc-tsa all:strict {tsa} tc-bw all:0 {shares} prio-tc {map}{mlnx}   with lldpad   lldptool -T -i {dev} -V \
-         ETS-CFG tsa={} up2tc={} tcbw={}   Windows   {powershell}",
+        "on {host}:   dcb ets set dev {dev} tc-tsa all:strict {tsa} tc-bw all:0 {shares} prio-tc {map}{mlnx}   lldpad: lldptool -T -i {dev} -V \
+         ETS-CFG tsa={} up2tc={} tcbw={}   Windows: {powershell}",
         tsa.replace(' ', ","),
         map.replace(' ', ","),
         joined(ets.tc_bw.iter(), ","),
@@ -207,8 +207,8 @@ pub(crate) fn willing_host(port: &Port<'_>, willing: bool) -> String {
         return format!("on {host}:   {powershell}");
     }
     format!(
-        "on {host}:   dcb ets set dev {dev} willing {word}   with lldpad   lldptool -T -i {dev} -V PFC willing={yes}; lldptool -T -i {dev} \
-         -V ETS-CFG willing={yes}   Windows   {powershell}"
+        "on {host}:   dcb ets set dev {dev} willing {word}   lldpad: lldptool -T -i {dev} -V PFC willing={yes}; lldptool -T -i {dev} \
+         -V ETS-CFG willing={yes}   Windows: {powershell}"
     )
 }
 
@@ -235,9 +235,9 @@ pub(crate) fn app_host(port: &Port<'_>, app: AppId, priority: u8) -> String {
     if is_windows(port.host) && !powershell.is_empty() {
         return format!("on {host}:   {powershell}");
     }
-    let windows = if powershell.is_empty() { String::new() } else { format!("   Windows   {powershell}") };
+    let windows = if powershell.is_empty() { String::new() } else { format!("   Windows: {powershell}") };
     format!(
-        "on {host}, {} on {priority}:   dcb app replace dev {dev} {selector} {protocol}:{priority}   with lldpad   lldptool -T -i {dev} -V APP \
+        "on {host}, {} on {priority}:   dcb app replace dev {dev} {selector} {protocol}:{priority}   lldpad: lldptool -T -i {dev} -V APP \
          app={priority},{number},{protocol}{windows}",
         app.name()
     )
@@ -250,7 +250,7 @@ pub(crate) fn roce_host(port: &Port<'_>, device: &str, number: u8, priority: u8,
     let dscp = if priority == 3 { 26 } else { priority.saturating_mul(8) };
     let (tos, class) = (dscp * 4, dscp * 4 + 2);
     let set = format!(
-        "cma_roce_tos -d {device} -p {number} -t {class}   and   echo {class} > /sys/class/infiniband/{device}/tc/{number}/traffic_class"
+        "cma_roce_tos -d {device} -p {number} -t {class}   and echo {class} > /sys/class/infiniband/{device}/tc/{number}/traffic_class"
     );
     let by_dscp =
         format!("on {host}, by DSCP:   mlnx_qos -i {dev} --trust dscp   dcb app add dev {dev} dscp-prio {dscp}:{priority}   {set}");

@@ -142,13 +142,14 @@ pub(super) fn dcb<'a>(case: Case<'a>, host: &'a Host, ifname: &'a str, finding: 
     })
 }
 
-/// How to see the host's side by hand.
+/// How to see both sides by hand.
 fn proof(check: &str, ifname: &str) -> Vec<String> {
+    let heard = |tlv: &str| format!("lldptool -t -n -i {ifname} -V {tlv}   what the switch announces, where lldpad runs");
     match check {
-        "dcb-pfc" => alloc::vec![format!("dcb pfc show dev {ifname} prio-pfc   and   lldptool -t -n -i {ifname} -V PFC")],
-        "dcb-ets" => alloc::vec![format!("dcb ets show dev {ifname}   and   lldptool -t -n -i {ifname} -V ETS-REC")],
-        "dcb-app" => alloc::vec![format!("dcb app show dev {ifname}")],
-        "dcb-dcbx" => alloc::vec![format!("dcb dcbx show dev {ifname}   and   lldptool -t -n -i {ifname}")],
-        _ => Vec::new(),
+        "dcb-pfc" => alloc::vec![format!("dcb pfc show dev {ifname} prio-pfc"), heard("PFC")],
+        "dcb-ets" => alloc::vec![format!("dcb ets show dev {ifname}"), heard("ETS-REC")],
+        "dcb-app" => alloc::vec![format!("dcb app show dev {ifname}"), heard("APP")],
+        "dcb-dcbx" => alloc::vec![format!("dcb dcbx show dev {ifname}"), heard("PFC")],
+        _ => alloc::vec!["lldpcli show neighbors".to_string()],
     }
 }

@@ -159,7 +159,9 @@ fn unite(mut instances: Vec<Host>) -> Host {
     names.extend(instances.iter().map(|instance| instance.name.clone()));
 
     let first = |has: &dyn Fn(&Host) -> bool| instances.iter().position(has);
-    let links = first(&|host| host.links.is_some());
+    // Interfaces that were only heard on (an imported capture) add to a table of interfaces and are none.
+    let whole = |host: &Host| host.links.as_ref().is_some_and(|links| links.iter().any(|link| link.mtu != 0));
+    let links = first(&whole).or_else(|| first(&|host| host.links.is_some()));
     let routes = first(&|host| host.routes.is_some());
     let neighbours = first(&|host| host.neighbours.is_some());
     let modules = first(&|host| host.modules.is_some());

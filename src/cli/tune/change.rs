@@ -137,14 +137,14 @@ impl From<OutputError> for Ended {
 
 fn revert_or_fail(args: &RevertArgs) -> Result<Outcome, Ended> {
     let host = ThisHost;
-    if host.list(journal::FOLDER).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) && args.id.is_none() {
-        print("Nothing is applied here.\n")?;
-        return Ok(Outcome::Done);
+    // Where nothing was ever applied there is nothing to lock, and no folder is made for it.
+    let never = host.list(journal::FOLDER).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    let store = if never { None } else { Some(Store::open()?) };
+    if let Some(store) = &store {
+        store.tidy(&host)?;
     }
-    let store = Store::open()?;
-    store.tidy(&host)?;
     let all = journals(&host)?;
-    let Some(entry) = revert::choose(&all, args.id) else {
+    let (Some(store), Some(entry)) = (store, revert::choose(&all, args.id)) else {
         if let Some(id) = args.id {
             let known: Vec<String> = all.iter().map(|entry| entry.journal.id.to_string()).collect();
             let known = if known.is_empty() { "nothing is applied here".into() } else { format!("there is {}", known.join(", ")) };
@@ -169,7 +169,9 @@ fn revert_or_fail(args: &RevertArgs) -> Result<Outcome, Ended> {
         print(&format!("Left as they are: {left}. `pathvet tune revert {id} --force` restores them, too.\n"))?;
         return Ok(Outcome::Judged(report::Outcome::Warn.exit_code()));
     }
-    print("Everything is as it was before.\n")?;
+    let gone = undo.values.iter().filter(|now| **now == Now::Gone).count();
+    let gone = if gone > 0 { format!(", but for {gone} that this host no longer has") } else { String::new() };
+    print(&format!("Everything is as it was before{gone}.\n"))?;
     Ok(Outcome::Done)
 }
 

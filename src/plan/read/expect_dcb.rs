@@ -44,7 +44,7 @@ impl Reader {
                 _ => {}
             }
         }
-        if expect.is_empty() && fields.is_empty() {
+        if node.entries().is_some_and(|entries| entries.is_empty()) {
             self.wrong(node, &format!("at least one of {}", one_of(&KEYS)));
         }
         Some(Box::new(expect))
@@ -76,7 +76,7 @@ impl Reader {
             };
             match found {
                 Some(found) if all & found != 0 => {
-                    self.problems.push(item.problem(format!("{} stands here a second time", item.describe())))
+                    self.problems.push(item.problem(format!("{} stands here a second time", item.describe())));
                 }
                 Some(found) => all |= found,
                 None => self.wrong(&item, EXPECTED),
@@ -101,12 +101,11 @@ impl Reader {
             }
             let Some(fields) = self.fields(&item, &["priorities", "share", "strict"]) else { continue };
             let at = |key: &str| fields.iter().find(|field| field.key == key).map(|field| &field.node);
-            let priorities = match at("priorities") {
-                Some(node) => self.priorities(node),
-                None => {
-                    self.problems.push(item.problem("this class has no `priorities`").expected("expected `priorities: [3]`"));
-                    None
-                }
+            let priorities = if let Some(node) = at("priorities") {
+                self.priorities(node)
+            } else {
+                self.problems.push(item.problem("this class has no `priorities`").expected("expected `priorities: [3]`"));
+                None
             };
             let share = match (at("share"), at("strict")) {
                 (Some(node), None) => self.share(node).map(Some),
