@@ -487,7 +487,7 @@ pub(crate) fn is_app(entry: &App, app: AppId) -> bool {
 
 /// The priority that a table gives an application.
 pub(crate) fn app_priority(dcb: &Dcb, app: AppId) -> Option<u8> {
-    dcb.app.iter().flatten().find(|entry| is_app(entry, app)).map(|entry| entry.priority)
+    dcb.app.iter().flatten().find(|entry| is_app(entry, app)).map(|entry| entry.priority).filter(|priority| *priority < 8)
 }
 
 /// Whether `RoCE` is known to be used on a port: its role in the plan, what the plan expects of it, or a class that somebody set.
