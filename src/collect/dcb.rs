@@ -30,6 +30,7 @@ const VIRTUAL: [&str; 23] = [
     "tun",
     "veth",
     "vlan",
+    "vrf",
     "vxlan",
 ];
 
