@@ -307,21 +307,21 @@ impl Host for Made {
             "/sys/class/net/eth0/address" => "02:00:00:00:00:02\n",
             "/sys/class/net/eth1/ifindex" => "7\n",
             "/sys/class/net/eth1/address" => "02:00:00:00:00:03\n",
-            _ => return Err(io::ErrorKind::NotFound.into()),
+            _ => return Err(io::Error::from_raw_os_error(libc::ENOENT)),
         };
         Ok(text.into())
     }
 
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        if path == "/sys/class/net/eth0/device/physfn/net" {
-            Ok(vec!["enp1s0".into()])
-        } else {
-            Err(io::ErrorKind::NotFound.into())
+        match path {
+            "/sys/class" => Ok(vec!["net".into()]),
+            "/sys/class/net/eth0/device/physfn/net" => Ok(vec!["enp1s0".into()]),
+            _ => Err(io::Error::from_raw_os_error(libc::ENOENT)),
         }
     }
 
     fn link(&self, _: &str) -> io::Result<String> {
-        Err(io::ErrorKind::NotFound.into())
+        Err(io::Error::from_raw_os_error(libc::ENOENT))
     }
 
     fn netlink(&self, family: i32, request: &[u8]) -> io::Result<Vec<u8>> {
