@@ -8,11 +8,14 @@
 mod fabric;
 #[path = "search.rs"]
 mod machine;
+#[path = "neighbours.rs"]
+mod partners;
 #[path = "samples.rs"]
 mod samples;
 
 pub use fabric::{fabric_text, mad};
 pub use machine::search;
+pub use partners::{captures, dcb, lldp, neighbours};
 
 use pathvet::cli::target::{Target as HostTarget, parse_list};
 use pathvet::error::InputError;
@@ -47,7 +50,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 18] = [
+pub const ALL: [Target; 22] = [
     Target { name: "icmp4", run: icmp4, samples: samples::icmp4, mutations: 200_000 },
     Target { name: "icmp6", run: icmp6, samples: samples::icmp6, mutations: 200_000 },
     Target { name: "tcp", run: tcp, samples: samples::tcp, mutations: 200_000 },
@@ -66,6 +69,10 @@ pub const ALL: [Target; 18] = [
     Target { name: "search", run: search, samples: samples::search, mutations: 20_000 },
     Target { name: "mad", run: mad, samples: fabric::mad_samples, mutations: 100_000 },
     Target { name: "fabric_text", run: fabric_text, samples: samples::fabric_text, mutations: 10_000 },
+    Target { name: "lldp", run: lldp, samples: partners::lldp_samples, mutations: 200_000 },
+    Target { name: "captures", run: captures, samples: partners::capture_samples, mutations: 20_000 },
+    Target { name: "neighbours", run: neighbours, samples: partners::neighbour_samples, mutations: 10_000 },
+    Target { name: "dcb", run: dcb, samples: partners::dcb_samples, mutations: 50_000 },
 ];
 
 fn heard(heard: Heard, bytes: &[u8]) -> bool {

@@ -58,10 +58,10 @@ impl Rule<'_> {
         u32::from(self.mtu()).saturating_sub(fabric::ENCAPSULATION)
     }
 
-    /// `partition Default (node1:/etc/opensm/partitions.conf:1)`.
+    /// `partition Default (node1:partitions.conf:1)`.
     pub(crate) fn name(&self) -> String {
         match self.written {
-            Some(partition) => format!("partition {} ({})", partition.name, self.place()),
+            Some(partition) => format!("partition {} ({})", partition.name, self.place().replace("/etc/opensm/", "")),
             None => format!("the default partition ({} has no partitions.conf)", self.of.host.name),
         }
     }

@@ -365,7 +365,7 @@ fn a_cut_on_ipoib_names_its_cause() {
     });
     let (kind, sure, name) = culprit(&report).unwrap();
     assert_eq!((kind, sure), (CulpritKind::Setting, Confidence::Certain));
-    assert!(name.starts_with("the group of partition Default (node1:/etc/opensm/partitions.conf:1)"), "{name}");
+    assert!(name.starts_with("the group of partition Default (node1:partitions.conf:1)"), "{name}");
     // The far end is not known: the size tells.
     let report = broken(|evidence| {
         cut(evidence, 65520, 2044);

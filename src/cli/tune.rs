@@ -33,7 +33,8 @@ Examples:
     Show(LookArgs),
     /// Compare this host with a baseline, and name what is harmful in it
     #[command(after_long_help = "\
-The exit code is the verdict: 0 as wanted, 1 deviates or is harmful, 3 cannot be read.
+The exit code is the verdict: 0 as wanted, 1 deviates or is harmful, 3 cannot be read. `--format json` writes schema
+pathvet.tune/1 (`pathvet generate schema tune`).
 
 Examples:
   pathvet tune diff esnet-10g
@@ -170,9 +171,13 @@ fn host(root: Option<&PathBuf>) -> Result<Box<dyn Host>, Error> {
 
 /// What decides on this host whether a value is harmful.
 fn machine(host: &dyn Host) -> Machine {
-    let release = host.read("/proc/sys/kernel/osrelease").ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let (links, memory) = (collect::links(host).0, collect::memory(host).0);
-    Machine::of(&evidence::Host { links, memory, kernel: release, ..evidence::Host::default() })
+    let kernel = host.read("/proc/sys/kernel/osrelease").ok().map(|release| String::from_utf8_lossy(&release).into_owned());
+    Machine::of(&evidence::Host {
+        links: collect::links(host).0,
+        memory: collect::memory(host).0,
+        kernel,
+        ..evidence::Host::default()
+    })
 }
 
 /// The settings that decide whether others are harmful, and those that are harmful by themselves.
@@ -222,8 +227,8 @@ fn status(args: &StatusArgs) -> Result<Outcome, Error> {
     let mut unknown = false;
     match journal::list(host) {
         Ok(all) => {
-            let applied = |name: &str| all.iter().any(|entry| entry.journal.baseline == name);
-            if let Some(name) = name.as_deref().filter(|name| !applied(name) && baselines::built_in(name).is_none()) {
+            let has = |name: &str| all.iter().any(|entry| entry.journal.baseline == name);
+            if let Some(name) = name.as_deref().filter(|name| !has(name) && baselines::built_in(name).is_none()) {
                 // Neither applied nor known: a slip.
                 load(name)?;
             }

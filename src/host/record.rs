@@ -144,8 +144,14 @@ impl Host for Recorder<'_> {
 
     fn link(&self, path: &str) -> io::Result<String> {
         let target = self.host.link(path)?;
-        let made = self.place(path).and_then(|place| match std::os::unix::fs::symlink(&target, place) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        let made = self.place(path).and_then(|place| match std::os::unix::fs::symlink(&target, &place) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if std::fs::symlink_metadata(&place)?.is_file() {
+                    std::fs::remove_file(&place)?;
+                    std::os::unix::fs::symlink(&target, place)?;
+                }
+                Ok(())
+            }
             other => other,
         });
         self.note(made);

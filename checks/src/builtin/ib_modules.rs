@@ -108,7 +108,7 @@ fn card_without_module(host: &Host, modules: &[Module], expects: bool) -> Option
     let (core, own) = CARDS.iter().find(|(core, own)| expects && loaded(core) && !loaded(own) && !has_ports)?;
     let summary = format!("{core} is loaded and {own} is not: no InfiniBand port, and the plan expects IPoIB");
     let mut finding = fabric::of_whole(host, IbModules::META.id, Outcome::Fail, summary);
-    finding.remedies = alloc::vec![load(own), load("ib_ipoib")];
+    finding.remedies = alloc::vec![format!("{}; {}", load(own), load("ib_ipoib"))];
     Some(finding)
 }
 

@@ -42,7 +42,7 @@ check! {
     ///
     /// ```text
     /// FAIL ib-partition node1:mlx4_0/1
-    ///   partition Default (node1:/etc/opensm/partitions.conf:1) asks for 4096 bytes, and the port carries 2048 (ib0 is at 2044): it cannot join
+    ///   partition Default (node1:partitions.conf:1) asks for 4096 bytes, and the port carries 2048 (ib0 is at 2044): it cannot join
     ///   measured: 2048
     ///   expected: 4096 (mtu=5)
     /// ```
@@ -155,7 +155,8 @@ fn finding(context: &Context<'_, '_>, host: &Host, port: &IbPort) -> Finding {
 
 /// An interface whose `P_Key` the port does not have.
 fn absent(host: &Host, port: &IbPort, links: &[&Link], fabrics: &[Fabric<'_>], case: &Case<'_>) -> Option<Finding> {
-    let missing = |link: &&&Link| pkey(link).is_some_and(|own| member(port, own) == Some(Member::Not));
+    let up = |link: &Link| link.flags.is_empty() || link.is_up();
+    let missing = |link: &&&Link| up(link) && pkey(link).is_some_and(|own| member(port, own) == Some(Member::Not));
     let link = links.iter().find(missing)?;
     let own = pkey(link)?;
     let table = port.pkeys.as_deref().unwrap_or_default();
@@ -186,7 +187,7 @@ fn absent(host: &Host, port: &IbPort, links: &[&Link], fabrics: &[Fabric<'_>], c
             own & !FULL,
             own & !FULL
         ),
-        format!("or remove the interface: ip link delete {}", link.ifname),
+        format!("remove the interface: ip link delete {}", link.ifname),
     ];
     Some(finding)
 }

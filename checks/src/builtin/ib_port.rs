@@ -198,7 +198,7 @@ fn no_link(host: &Host, port: &IbPort) -> Finding {
 pub(crate) fn start_a_manager() -> Vec<String> {
     alloc::vec![
         "start a subnet manager on a host of this fabric:   apt-get install opensm; systemctl enable --now opensm".to_owned(),
-        "or switch on the one in an InfiniBand switch; two hosts on one cable need one as well".to_owned(),
+        "switch on the one in an InfiniBand switch; two hosts on one cable need one as well".to_owned(),
     ]
 }
 

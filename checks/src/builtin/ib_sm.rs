@@ -228,8 +228,8 @@ impl<'a> Known<'_, 'a> {
             }
             finding.remedies = super::ib_port::start_a_manager();
             finding
-                .remedies
-                .push("with a second one on another node, and other priorities (sm_priority in opensm.conf)".to_owned());
+                .notes
+                .push("a second one on another node, with another priority (sm_priority), takes over when it stops".to_owned());
             return alloc::vec![finding];
         }
         if let Some(finding) = self.sm_lids_differ() {
@@ -478,7 +478,7 @@ impl<'a> Known<'_, 'a> {
             format!(
                 "on another node:   apt-get install opensm; sm_priority{below} in /etc/opensm/opensm.conf; the same partitions.conf"
             ),
-            "or say that it is meant so: expect: { sm: { standby: 0 } }".to_owned(),
+            "say that it is meant so: expect: { sm: { standby: 0 } }".to_owned(),
         ];
         Some(finding)
     }

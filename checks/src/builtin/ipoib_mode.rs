@@ -122,6 +122,11 @@ pub(crate) fn set(ifname: &str, mode: IpoibMode, mtu: u32) -> String {
     format!("echo {} > /sys/class/net/{ifname}/mode; ip link set dev {ifname} mtu {mtu}", mode.word())
 }
 
+/// The same, and how it lasts.
+pub(crate) fn lasting(ifname: &str, mode: IpoibMode, mtu: u32) -> String {
+    format!("{}   {}", set(ifname, mode, mtu), keep(ifname, mode, mtu))
+}
+
 /// How a mode and its MTU outlive a reboot.
 pub(crate) fn keep(ifname: &str, mode: IpoibMode, mtu: u32) -> String {
     let word = mode.word();
@@ -193,7 +198,7 @@ fn unexpected(host: &Host, link: &Link, mode: IpoibMode, expected: IpoibMode) ->
         ];
     } else {
         let mtu = if expected == IpoibMode::Connected { fabric::CONNECTED_MTU } else { 2044 };
-        finding.remedies = alloc::vec![set(name, expected, mtu), keep(name, expected, mtu)];
+        finding.remedies = alloc::vec![lasting(name, expected, mtu)];
         if expected == IpoibMode::Datagram {
             finding
                 .notes
@@ -242,7 +247,7 @@ fn deviation(differing: &Differing<'_>, host: &Host, link: &Link, mode: IpoibMod
     finding.remedies = if possible {
         alloc::vec![
             format!("connected on every end:   {}", set("ib0", IpoibMode::Connected, fabric::CONNECTED_MTU)),
-            format!("or datagram on every end:   {}", set("ib0", IpoibMode::Datagram, 2044)),
+            format!("datagram on every end:   {}", set("ib0", IpoibMode::Datagram, 2044)),
         ]
     } else {
         alloc::vec![format!(

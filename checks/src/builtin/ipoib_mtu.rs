@@ -140,11 +140,15 @@ fn inactive(context: &Context<'_, '_>, host: &Host, link: &Link, port: Option<&I
                 Ruling::Unknown => carries,
                 Ruling::Active | Ruling::Idle | Ruling::Aside => false,
             };
-            let why = format!(
-                "port {name} is {}: an interface without its group shows {}, whatever the fabric carries",
-                state.word(),
-                link.mtu
-            );
+            let why = if needed {
+                format!(
+                    "port {name} is {}: an interface without its group shows {}, whatever the fabric carries",
+                    state.word(),
+                    link.mtu
+                )
+            } else {
+                format!("port {name} is {}", state.word())
+            };
             return Some((needed, why));
         }
     }
@@ -185,54 +189,46 @@ fn unexpected(host: &Host, link: &Link, mode: IpoibMode, limits: &Limits<'_>, ex
     finding.expected = Some(Quantity::bytes(expected));
     let set = format!("ip link set dev {name} mtu {expected}");
     if link.mtu > expected || mode == IpoibMode::Connected {
-        finding.remedies = alloc::vec![set, ipoib_mode::keep(name, mode, expected)];
+        finding.remedies = alloc::vec![format!("{set}   {}", ipoib_mode::keep(name, mode, expected))];
         return finding;
     }
     if expected > 4092 {
         finding.causes = alloc::vec![format!("datagram mode has at most 4092; {expected} needs connected mode")];
-        finding.remedies = if ipoib_mode::enhanced(link) {
-            alloc::vec!["this interface has no connected mode (enhanced IPoIB): expect 2044 or 4092".to_owned()]
+        finding.remedies = alloc::vec![if ipoib_mode::enhanced(link) {
+            "this interface has no connected mode (enhanced IPoIB): expect 2044 or 4092".to_owned()
         } else {
-            alloc::vec![
-                ipoib_mode::set(name, IpoibMode::Connected, expected),
-                ipoib_mode::keep(name, IpoibMode::Connected, expected),
-            ]
-        };
+            ipoib_mode::lasting(name, IpoibMode::Connected, expected)
+        }];
         return finding;
     }
-    if limits.link.is_some_and(|most| most < expected) {
-        finding.causes.push(format!("the link carries {} bytes, so {} at most", link_bytes(limits), limits.link.unwrap_or(0)));
-        finding.causes.extend(partition::driver_limit(host));
-        finding.remedies.extend(partition::raise_card(host));
-        finding.remedies.push("raise card and switch to 4096, as far as they can; older switches cannot".to_owned());
+    let narrow = limits.link.filter(|most| *most < expected);
+    let mut steps: Vec<String> = Vec::new();
+    if let Some(most) = narrow {
+        finding.causes.push(format!("the link carries {} bytes, so {most} at most", link_bytes(limits)));
+        steps.push(partition::raise_card(host).unwrap_or_else(|| "raise card and switch to 4096".to_owned()));
     }
     match limits.rule {
         Some(rule) if rule.ip_mtu() < expected => {
             finding.causes.push(format!("{} gives the group {} bytes, so {} at most", rule.name(), rule.mtu(), rule.ip_mtu()));
-            finding.remedies.push(rule.set_mtu(4096));
-            finding.remedies.push(set);
-        }
-        Some(_) if limits.link.is_none_or(|most| most >= expected) => {
-            finding.remedies = alloc::vec![set, ipoib_mode::keep(name, mode, expected)];
+            steps.push(rule.set_mtu(4096));
         }
         Some(_) => {}
         None => {
-            if limits.link.is_none_or(|most| most >= expected) {
+            if narrow.is_none() {
                 finding.causes.push(format!(
                     "the broadcast group is smaller: the kernel takes `mtu {expected}` without an error and stays at {}",
                     link.mtu
                 ));
             }
-            if limits.link.is_none() {
-                finding.causes.extend(partition::driver_limit(host));
-            }
-            finding.remedies.push(
-                "in partitions.conf of every subnet manager:   Default=0x7fff,ipoib,mtu=5:ALL=full;   then restart it".to_owned(),
-            );
-            finding.remedies.push(set);
+            steps.push("in partitions.conf of every subnet manager Default=0x7fff,ipoib,mtu=5:ALL=full; and restart it".to_owned());
         }
     }
-    finding.remedies.push(format!("or, where a switch carries no more, expect {}: ipoib: {{ mtu: {} }}", link.mtu, link.mtu));
+    finding.causes.extend(partition::driver_limit(host));
+    steps.push(set);
+    finding.remedies = alloc::vec![
+        steps.join("   then "),
+        format!("where a switch carries no more, expect {}: ipoib: {{ mtu: {} }}", link.mtu, link.mtu),
+    ];
     finding
 }
 
@@ -317,10 +313,10 @@ fn connected(host: &Host, link: &Link, limits: &Limits<'_>, expected: bool) -> F
         finding.expected = Some(Quantity::bytes(CONNECTED_MTU));
         finding.causes =
             alloc::vec!["the mode alone changes no MTU: connected mode allows 65520, and somebody must set it".to_owned()];
-        finding.remedies = alloc::vec![
-            format!("ip link set dev {name} mtu {CONNECTED_MTU}   on every end of this network"),
-            ipoib_mode::keep(name, IpoibMode::Connected, CONNECTED_MTU),
-        ];
+        finding.remedies = alloc::vec![format!(
+            "ip link set dev {name} mtu {CONNECTED_MTU}   on every end of this network   {}",
+            ipoib_mode::keep(name, IpoibMode::Connected, CONNECTED_MTU)
+        )];
         return finding;
     }
     let mut finding = facts::of_link(host, name, id, Outcome::Pass, format!("{mtu} in connected mode"));
@@ -359,7 +355,7 @@ fn deviation(context: &Context<'_, '_>, host: &Host, link: &Link, mode: IpoibMod
         let least = alike.iter().map(|(_, link)| link.mtu).min().unwrap_or(mtu);
         finding.remedies = alloc::vec![
             format!("{most} on every end, where link and group carry it:   ip link set dev {name} mtu {most}"),
-            format!("or {least} on every end:   ip link set dev {name} mtu {least}"),
+            format!("{least} on every end:   ip link set dev {name} mtu {least}"),
         ];
         Some(finding)
     })

@@ -46,14 +46,12 @@ pub(super) fn lead<'a>(case: Case<'a>, finding: &'a Finding) -> Option<Lead<'a>>
             let key = format!("ib-sm|{here}|{}", finding.summary);
             own(key, CulpritKind::SubnetManager, format!("the subnet managers of {here}"), sure(finding))
         }
-        "ib-partition" => match port().and_then(|port| too_large_a_group(&case, host, port)) {
-            Some((key, name)) => own(key, CulpritKind::Setting, name, sure(finding)),
+        "ib-partition" => {
             // What one line of a file does to several ports has the same remedy everywhere.
-            None => {
-                let key = format!("ib-partition|{}", finding.remedies.join("|"));
-                own(key, CulpritKind::Setting, format!("partitions of {here}"), sure(finding))
-            }
-        },
+            let same = || (format!("ib-partition|{}", finding.remedies.join("|")), format!("partitions of {here}"));
+            let (key, name) = port().and_then(|port| too_large_a_group(&case, host, port)).unwrap_or_else(same);
+            own(key, CulpritKind::Setting, name, sure(finding))
+        }
         "ipoib-mode" | "ipoib-mtu" => {
             let link = host.link(place)?;
             if let Some(cut) = explained_by_path(case, host, link) {
@@ -290,11 +288,10 @@ fn sizes_differ(near: End<'_>, far: End<'_>, sends: u32) -> Blame {
         details.push(
             "in datagram mode the kernel goes no higher than the broadcast group, and says nothing when it is told to".to_owned(),
         );
-        remedies.insert(
-            1,
-            "where it stays lower: mtu=5 in partitions.conf of the subnet managers, restart them, and 4096 on every link"
-                .to_owned(),
-        );
+        if let Some(first) = remedies.first_mut() {
+            first
+                .push_str("   where it stays lower, first mtu=5 in partitions.conf of the subnet managers, and 4096 on every link");
+        }
     }
     Blame {
         kind: CulpritKind::Setting,
@@ -347,7 +344,7 @@ fn between(case: &Case<'_>, near: End<'_>, far: Option<End<'_>>, path: &Path, se
                     "dmesg on both ends: ib0 lines about REQ, REJ or a failed connection; then {}",
                     near.set(IpoibMode::Connected, CONNECTED_MTU)
                 ),
-                format!("or datagram mode on every end:   {down}"),
+                format!("datagram mode on every end:   {down}"),
             ],
         };
     }
@@ -373,8 +370,8 @@ fn between(case: &Case<'_>, near: End<'_>, far: Option<End<'_>>, path: &Path, se
     };
     let mut remedies = alloc::vec![format!("{measured} on every end:   {down}")];
     remedies.push(rule.map_or_else(
-        || "or 4096 on every switch and card, and mtu=5 in partitions.conf of the subnet managers".to_owned(),
-        |rule| format!("or, where every link carries 4096, {}", rule.set_mtu(4096)),
+        || "4096 on every switch and card, and mtu=5 in partitions.conf of the subnet managers".to_owned(),
+        |rule| format!("where every link carries 4096, {}", rule.set_mtu(4096)),
     ));
     Blame {
         kind,
@@ -421,10 +418,7 @@ fn one_sided(case: &Case<'_>, near: End<'_>, path: &Path, sends: u32, measured: 
                 path.to,
                 ipoib_mode::set(interface, IpoibMode::Connected, sends)
             ),
-            format!(
-                "or datagram mode on every end:   {}",
-                near.set(IpoibMode::Datagram, if datagram_size { measured } else { 2044 })
-            ),
+            format!("datagram mode on every end:   {}", near.set(IpoibMode::Datagram, if datagram_size { measured } else { 2044 })),
         ],
     }
 }
