@@ -227,7 +227,7 @@ pub struct JudgeVerbArgs {
 /// `pathvet explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The id of a check, a DCB profile, a baseline of kernel settings, or a size: 9198, 9216frame, jumbo9614
+    /// A check, DCB profile or baseline by its name, or a size: 9198, 9216frame, jumbo9614
     #[arg(value_name = "ID|SIZE", value_parser = Topic::parse)]
     pub topic: Topic,
     /// When to use colours
