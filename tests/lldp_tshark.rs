@@ -124,12 +124,14 @@ fn tlvs(mut unit: &[u8]) -> Vec<(u16, &[u8])> {
 struct Ours(Values);
 
 impl Ours {
-    fn put(&mut self, field: &str, value: impl ToString) {
-        self.0.entry(field.to_owned()).or_default().push(value.to_string());
+    fn put(&mut self, field: &str, value: impl std::fmt::Display) {
+        self.0.entry(field.to_owned()).or_default().push(format!("{value}"));
     }
 
     fn flag(&mut self, field: &str, value: Option<bool>) {
-        value.into_iter().for_each(|value| self.put(field, u8::from(value)));
+        for value in value {
+            self.put(field, u8::from(value));
+        }
     }
 
     fn unit(&mut self, lldp: &Lldp) {
@@ -307,7 +309,9 @@ fn tshark_says_the_same() {
                 let (ours, mut theirs) = (ours.get(&field).cloned(), theirs.get(&field).cloned());
                 if field == "lldp.dcbx.feature.willing" {
                     // That of CEE's applications is not kept; it is the last of them.
-                    theirs.iter_mut().for_each(|theirs| theirs.truncate(ours.as_ref().map_or(0, Vec::len)));
+                    if let Some(theirs) = &mut theirs {
+                        theirs.truncate(ours.as_ref().map_or(0, Vec::len));
+                    }
                 }
                 // What tshark calls malformed it reads no further.
                 let given_up = *malformed && theirs.is_none();
