@@ -1,5 +1,4 @@
 //! Every capture of `testdata` and, where it is there, of `../shared/captures`, decoded by us and by tshark, field by field.
-#![expect(clippy::print_stdout, reason = "a test says what it skipped and how much it compared")]
 
 use pathvet_checks::evidence::{App, Dcb, Ets, Lldp};
 use pathvet_checks::wire::lldp::{ETHERTYPE, add_organised, decode};
@@ -129,7 +128,7 @@ impl Ours {
     }
 
     fn flag(&mut self, field: &str, value: Option<bool>) {
-        for value in value {
+        if let Some(value) = value {
             self.put(field, u8::from(value));
         }
     }
