@@ -165,9 +165,11 @@ fn finding(case: &Case<'_>, used: &Use<'_>, differing: &[Differing<'_>], host: &
     if focus == Focus::Aside {
         return facts::of_link(host, name, id, Outcome::Skip, "no vetted path goes over this IPoIB interface");
     }
+    // Whoever is as the plan expects does not deviate.
+    let mut differing = differing.iter().filter(|_| expected.is_none());
     let mut finding = if let Some(expected) = expected.filter(|expected| *expected != mode) {
         unexpected(host, link, mode, expected)
-    } else if let Some(deviation) = differing.iter().find_map(|differing| deviation(differing, host, link, mode)) {
+    } else if let Some(deviation) = differing.find_map(|differing| deviation(differing, host, link, mode)) {
         deviation
     } else {
         let plain = if enhanced(link) { " (enhanced IPoIB: no connected mode)" } else { "" };
