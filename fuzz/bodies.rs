@@ -8,11 +8,14 @@
 mod fabric;
 #[path = "search.rs"]
 mod machine;
+#[path = "neighbours.rs"]
+mod partners;
 #[path = "samples.rs"]
 mod samples;
 
 pub use fabric::{fabric_text, mad};
 pub use machine::search;
+pub use partners::{captures, dcb, lldp, neighbours};
 
 use pathvet::cli::target::{Target as HostTarget, parse_list};
 use pathvet::error::InputError;
@@ -22,6 +25,7 @@ use pathvet::plan::{Local, Plan};
 use pathvet::probe::fuzz::Heard;
 use pathvet::report::{View, json, table};
 use pathvet::{catalogue, collect, lab, probe, resolve};
+use pathvet_checks::baseline as known;
 use pathvet_checks::evidence::{self, Evidence};
 use pathvet_checks::expect::Expect;
 use pathvet_checks::report::Report;
@@ -46,7 +50,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 17] = [
+pub const ALL: [Target; 22] = [
     Target { name: "icmp4", run: icmp4, samples: samples::icmp4, mutations: 200_000 },
     Target { name: "icmp6", run: icmp6, samples: samples::icmp6, mutations: 200_000 },
     Target { name: "tcp", run: tcp, samples: samples::tcp, mutations: 200_000 },
@@ -56,6 +60,7 @@ pub const ALL: [Target; 17] = [
     Target { name: "facts", run: facts, samples: samples::netlink, mutations: 20_000 },
     Target { name: "evidence", run: evidence, samples: samples::evidence, mutations: 10_000 },
     Target { name: "plan", run: plan, samples: samples::plan, mutations: 10_000 },
+    Target { name: "baseline", run: baseline, samples: samples::baseline, mutations: 10_000 },
     Target { name: "sizes", run: sizes, samples: samples::sizes, mutations: 100_000 },
     Target { name: "targets", run: targets, samples: samples::targets, mutations: 50_000 },
     Target { name: "names", run: names, samples: samples::names, mutations: 50_000 },
@@ -64,6 +69,10 @@ pub const ALL: [Target; 17] = [
     Target { name: "search", run: search, samples: samples::search, mutations: 20_000 },
     Target { name: "mad", run: mad, samples: fabric::mad_samples, mutations: 100_000 },
     Target { name: "fabric_text", run: fabric_text, samples: samples::fabric_text, mutations: 10_000 },
+    Target { name: "lldp", run: lldp, samples: partners::lldp_samples, mutations: 200_000 },
+    Target { name: "captures", run: captures, samples: partners::capture_samples, mutations: 20_000 },
+    Target { name: "neighbours", run: neighbours, samples: partners::neighbour_samples, mutations: 10_000 },
+    Target { name: "dcb", run: dcb, samples: partners::dcb_samples, mutations: 50_000 },
 ];
 
 fn heard(heard: Heard, bytes: &[u8]) -> bool {
@@ -253,6 +262,26 @@ pub fn plan(bytes: &[u8]) -> bool {
         Ok(plan) => {
             let local = Local { names: vec!["node1".into()], addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()] };
             let _ = (plan.paths_from(&local), plan.lint(jiff::civil::date(2026, 11, 20)), plan.recognise(&local));
+            true
+        }
+        Err(error) => mistakes(&error),
+    }
+}
+
+/// A baseline of kernel settings. Its values are what the rules, the lint and the writer of files get.
+pub fn baseline(bytes: &[u8]) -> bool {
+    match pathvet::plan::baseline::parse("b", bytes) {
+        Ok(baseline) => {
+            let mut values = BTreeMap::new();
+            for setting in &baseline.values {
+                assert!(known::is_key(&setting.key), "{:?}", setting.key);
+                if let Some(target) = setting.target(None) {
+                    assert!(setting.rule.holds(&target), "{setting:?}");
+                    assert!(!target.contains(|char: char| char.is_control()), "{setting:?}");
+                    values.insert(setting.key.clone(), target);
+                }
+            }
+            let _ = known::lint(&values, &known::Machine::default());
             true
         }
         Err(error) => mistakes(&error),

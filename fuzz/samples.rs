@@ -4,7 +4,7 @@ use pathvet_checks::wire::nla::Builder;
 use std::path::{Path, PathBuf};
 
 /// Every file below a folder of `testdata` that `wanted` says yes to, in a fixed order.
-fn recorded(folder: &str, wanted: impl Fn(&Path) -> bool) -> Vec<Vec<u8>> {
+pub(super) fn recorded(folder: &str, wanted: impl Fn(&Path) -> bool) -> Vec<Vec<u8>> {
     let inside = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = if inside.ends_with("fuzz") { inside.join("..") } else { inside.to_path_buf() };
     let mut open: Vec<PathBuf> = vec![root.join("testdata").join(folder)];
@@ -24,7 +24,7 @@ fn recorded(folder: &str, wanted: impl Fn(&Path) -> bool) -> Vec<Vec<u8>> {
     files.iter().map(|file| std::fs::read(file).expect("a readable file")).collect()
 }
 
-fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+pub(super) fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
@@ -148,6 +148,16 @@ pub fn netlink() -> Vec<Vec<u8>> {
 /// The evidence of the checks' own cases.
 pub fn evidence() -> Vec<Vec<u8>> {
     recorded("checks", |path| path.ends_with("evidence.json"))
+}
+
+/// The built-in baselines, and the one of the manual.
+pub fn baseline() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("checks/catalogue").exists());
+    let folder = folder.expect("the repository").join("checks/catalogue/baselines");
+    let mut files: Vec<_> = std::fs::read_dir(folder).expect("baselines").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    // A site may not take the name of a built-in baseline.
+    files.iter().map(|file| std::fs::read_to_string(file).expect("a file").replace("\nname: ", "\nname: x-").into_bytes()).collect()
 }
 
 /// Right and wrong plans.

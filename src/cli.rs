@@ -227,7 +227,7 @@ pub struct JudgeVerbArgs {
 /// `pathvet explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The id of a check, a DCB profile, or a size: 9198, 9216frame, jumbo9614
+    /// A check, DCB profile or baseline by its name, or a size: 9198, 9216frame, jumbo9614
     #[arg(value_name = "ID|SIZE", value_parser = Topic::parse)]
     pub topic: Topic,
     /// When to use colours
@@ -242,6 +242,8 @@ pub enum Topic {
     Check(usize),
     /// Index into the list of DCB profiles.
     DcbProfile(usize),
+    /// Index into the list of built-in baselines.
+    Baseline(usize),
     /// A size.
     Size(Size),
 }
@@ -306,10 +308,14 @@ impl Topic {
         if let Some(index) = profiles.iter().position(|profile| profile.id == text) {
             return Ok(Self::DcbProfile(index));
         }
+        if let Some(index) = crate::plan::baseline::names().position(|name| name == text) {
+            return Ok(Self::Baseline(index));
+        }
         if text.starts_with(|c: char| c.is_ascii_digit()) || text.strip_prefix("jumbo").is_some_and(|rest| !rest.is_empty()) {
             return Size::parse(text, None).map(Self::Size).map_err(|error| error.to_string());
         }
         let known = checks.iter().map(|check| check.meta().id).chain(profiles.iter().map(|profile| profile.id.as_str()));
+        let known = known.chain(crate::plan::baseline::names());
         let near = crate::error::nearest(text, known);
         let near = near.map_or_else(|| "see `pathvet list`".to_string(), |near| format!("did you mean `{near}`?"));
         Err(format!("no check or profile is called so, and it is no size; {near}"))

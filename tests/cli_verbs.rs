@@ -4,6 +4,7 @@ use assert_cmd::Command;
 use pathvet_checks::builtin;
 use predicates::prelude::*;
 use predicates::str::contains;
+use std::path::Path;
 
 fn pathvet(args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("pathvet").expect("the binary is built with the tests");
@@ -41,6 +42,35 @@ fn every_check_is_explained() {
         assert!(text.starts_with(check.meta().id) && text.contains("What to do"), "{text}");
         assert!(!text.contains('\u{1b}') && text.lines().all(|line| line.chars().count() <= 132), "{text}");
     }
+}
+
+#[test]
+fn every_baseline_is_explained() {
+    for name in pathvet::plan::baseline::names() {
+        let text = printed(&["explain", name]);
+        assert!(text.starts_with(name) && text.contains("\nValues\n") && text.contains("\nFrom\n"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 132), "{text}");
+    }
+    let text = printed(&["explain", "ipoib-connected-2012"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "Wrong: The unit is pages. 16777216 pages are 64 GiB",
+        "wrap in 3.4 s at 10 Gb/s",
+        "--accept-risk KEY",
+        "## END MLX4_EN ##",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!printed(&["explain", "ipoib-safe"]).contains("--accept-risk"));
+    pathvet(&["explain", "ipoib-saef"]).assert().code(64).stderr(contains("did you mean `ipoib-safe`?"));
+}
+
+/// The example of pathvet-baseline(5) is a baseline.
+#[test]
+fn the_baseline_of_the_manual_is_a_baseline() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/pathvet-baseline.5")).expect("the page");
+    let example = page.split(".Bd -literal\n").nth(1).and_then(|rest| rest.split(".Ed\n").next()).expect("an example");
+    let baseline = pathvet::plan::baseline::parse("site.yaml", example.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((baseline.name.as_str(), baseline.values.len()), ("storage-site", 8));
 }
 
 #[test]

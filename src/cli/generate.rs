@@ -98,7 +98,8 @@ const RELEASED: &str = "2026-11-20";
 const PATHVET: &str = include_str!("generate/pathvet.md");
 
 /// Hand-written pages, which packaging wants in the same folder.
-const SECTION_5: [(&str, &str); 3] = [
+const SECTION_5: [(&str, &str); 4] = [
+    ("pathvet-baseline.5", include_str!("../../man/pathvet-baseline.5")),
     ("pathvet-evidence.5", include_str!("../../man/pathvet-evidence.5")),
     ("pathvet-plan.5", include_str!("../../man/pathvet-plan.5")),
     ("pathvet-report.5", include_str!("../../man/pathvet-report.5")),

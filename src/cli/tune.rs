@@ -13,7 +13,7 @@ use crate::report::tune as render;
 use crate::tune::{journal, standing};
 use clap::{Args, Subcommand};
 use pathvet_checks::baseline::{self, Baseline, Machine};
-use pathvet_checks::evidence::{Gap, Sysctl};
+use pathvet_checks::evidence::{self, Gap, Sysctl};
 use pathvet_checks::report;
 use pathvet_checks::tune::{self, Facts, TuneReport};
 use std::collections::BTreeMap;
@@ -33,7 +33,8 @@ Examples:
     Show(LookArgs),
     /// Compare this host with a baseline, and name what is harmful in it
     #[command(after_long_help = "\
-The exit code is the verdict: 0 as wanted, 1 deviates or is harmful, 3 cannot be read.
+The exit code is the verdict: 0 as wanted, 1 deviates or is harmful, 3 cannot be read. `--format json` writes schema
+pathvet.tune/1 (`pathvet generate schema tune`).
 
 Examples:
   pathvet tune diff esnet-10g
@@ -170,18 +171,13 @@ fn host(root: Option<&PathBuf>) -> Result<Box<dyn Host>, Error> {
 
 /// What decides on this host whether a value is harmful.
 fn machine(host: &dyn Host) -> Machine {
-    let line = |path: &str| host.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let memory = line("/proc/meminfo").and_then(|text| {
-        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-    });
-    let (links, _) = collect::links(host);
-    Machine {
-        page_size: if host.live() { rustix::param::page_size() as u64 } else { Machine::default().page_size },
-        memory,
-        speed_mbps: links.unwrap_or_default().iter().filter_map(|link| link.speed_mbps).max(),
-        kernel: line("/proc/sys/kernel/osrelease").and_then(|release| Machine::kernel_version(&release)),
-    }
+    let kernel = host.read("/proc/sys/kernel/osrelease").ok().map(|release| String::from_utf8_lossy(&release).into_owned());
+    Machine::of(&evidence::Host {
+        links: collect::links(host).0,
+        memory: collect::memory(host).0,
+        kernel,
+        ..evidence::Host::default()
+    })
 }
 
 /// The settings that decide whether others are harmful, and those that are harmful by themselves.
@@ -231,8 +227,8 @@ fn status(args: &StatusArgs) -> Result<Outcome, Error> {
     let mut unknown = false;
     match journal::list(host) {
         Ok(all) => {
-            let applied = |name: &str| all.iter().any(|entry| entry.journal.baseline == name);
-            if let Some(name) = name.as_deref().filter(|name| !applied(name) && baselines::built_in(name).is_none()) {
+            let has = |name: &str| all.iter().any(|entry| entry.journal.baseline == name);
+            if let Some(name) = name.as_deref().filter(|name| !has(name) && baselines::built_in(name).is_none()) {
                 // Neither applied nor known: a slip.
                 load(name)?;
             }

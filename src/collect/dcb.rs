@@ -8,7 +8,7 @@ use pathvet_checks::wire::nla;
 use std::io;
 
 /// Kinds of virtual devices that have no cable of their own.
-const VIRTUAL: [&str; 22] = [
+const VIRTUAL: [&str; 23] = [
     "bareudp",
     "batadv",
     "bond",
@@ -30,6 +30,7 @@ const VIRTUAL: [&str; 22] = [
     "tun",
     "veth",
     "vlan",
+    "vrf",
     "vxlan",
 ];
 

@@ -60,8 +60,9 @@ fn adapter(host: &dyn Host, device: &str, ports: &mut Vec<IbPort>, gaps: &mut Ve
     let firmware = values.text("fw_ver");
     let board_id = values.text("board_id");
     let hca_type = values.text("hca_type");
-    let driver = host.link(&format!("{base}/device/driver")).ok();
-    let driver = driver.and_then(|target| target.rsplit('/').next().map(str::to_owned)).filter(|name| !name.is_empty());
+    // Not through the `device` link, behind which a recording cannot look.
+    let bus = host.link(&format!("{base}/device")).ok().and_then(|target| last(&target));
+    let driver = bus.and_then(|bus| last(&host.link(&format!("/sys/bus/pci/devices/{bus}/driver")).ok()?));
     let place = format!("{base}/ports");
     let names = match host.list(&place) {
         Ok(names) => names,
@@ -83,6 +84,11 @@ fn adapter(host: &dyn Host, device: &str, ports: &mut Vec<IbPort>, gaps: &mut Ve
         };
         ports.push(port(host, known, gaps));
     }
+}
+
+/// The name that a link of sysfs leads to.
+pub(super) fn last(target: &str) -> Option<String> {
+    target.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 fn port(host: &dyn Host, mut port: IbPort, gaps: &mut Vec<Gap>) -> IbPort {
@@ -159,7 +165,7 @@ fn counters(host: &dyn Host, port: &IbPort, gaps: &mut Vec<Gap>) -> Option<BTree
                     found.insert((*name).to_owned(), count);
                 }
                 Err(_) => {
-                    gaps.push(gap::malformed(&what, &place, format!("`{}` is no count", pathvet_checks::parse::quoted(&text))))
+                    gaps.push(gap::malformed(&what, &place, format!("`{}` is no count", pathvet_checks::parse::quoted(&text))));
                 }
             },
             Err(error) => gaps.push(gap::from_error(&what, &place, &error)),

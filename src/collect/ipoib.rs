@@ -2,6 +2,7 @@
 //! alone knows the port below.
 
 use super::identity::line;
+use super::infiniband::last;
 use super::{gap, sysfs};
 use crate::host::Host;
 use pathvet_checks::evidence::{self, Gap, GapReason, Ipoib, Link};
@@ -47,10 +48,6 @@ fn adapters(host: &dyn Host, found: &evidence::Host) -> BTreeMap<String, String>
     names.dedup();
     let below = |name: &&str| Some((last(&host.link(&format!("/sys/class/infiniband/{name}/device")).ok()?)?, (*name).to_owned()));
     names.iter().filter_map(below).collect()
-}
-
-fn last(target: &str) -> Option<String> {
-    target.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 fn from_netlink(link: &Link) -> Ipoib {

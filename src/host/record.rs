@@ -71,6 +71,10 @@ impl<'a> Recorder<'a> {
             }
             place.push(part);
             if parts.peek().is_some() {
+                // An entry of a list that turns out to be a folder stands there as an empty file.
+                if std::fs::symlink_metadata(&place).is_ok_and(|found| found.is_file() && found.len() == 0) {
+                    std::fs::remove_file(&place)?;
+                }
                 match std::fs::create_dir(&place) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                     _ if std::fs::symlink_metadata(&place)?.is_dir() => {}
@@ -140,8 +144,14 @@ impl Host for Recorder<'_> {
 
     fn link(&self, path: &str) -> io::Result<String> {
         let target = self.host.link(path)?;
-        let made = self.place(path).and_then(|place| match std::os::unix::fs::symlink(&target, place) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        let made = self.place(path).and_then(|place| match std::os::unix::fs::symlink(&target, &place) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if std::fs::symlink_metadata(&place)?.is_file() {
+                    std::fs::remove_file(&place)?;
+                    std::os::unix::fs::symlink(&target, place)?;
+                }
+                Ok(())
+            }
             other => other,
         });
         self.note(made);

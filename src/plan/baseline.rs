@@ -522,6 +522,8 @@ mod tests {
             assert_eq!(baseline.name, name);
             assert!(!baseline.title.is_empty() && !baseline.purpose.is_empty() && !baseline.origin.is_empty(), "{name}");
             assert!(!baseline.values.is_empty(), "{name}");
+            // A plain text ends where ` #` begins a comment.
+            assert!(baseline.origin.iter().all(|origin| origin.matches('"').count() % 2 == 0), "{name}: {:?}", baseline.origin);
             for setting in &baseline.values {
                 assert!(!setting.reason.is_empty(), "{name}: {} says not why", setting.key);
                 assert!(!never_built_in(&setting.key), "{name}: {} is no matter of ours", setting.key);

@@ -80,6 +80,16 @@ impl Severity {
         matches!(self, Self::Harmful | Self::Wrong)
     }
 
+    /// `Note`, `Harmful`, `Wrong`: the beginning of a line.
+    #[must_use]
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Note => "Note",
+            Self::Harmful => "Harmful",
+            Self::Wrong => "Wrong",
+        }
+    }
+
     /// `note`, `harmful`, `wrong`.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -253,7 +253,8 @@ fn roce_priority(port: &Port<'_>, device: &Roce, expect: &DcbExpect) -> RocePrio
         Some(Trust::Dscp) => {
             let dscp = tos >> 2;
             let entries = dcb.and_then(|dcb| dcb.app.as_deref()).unwrap_or_default();
-            let entry = entries.iter().find(|entry| entry.selector == "dscp" && entry.protocol == u16::from(dscp));
+            let entry =
+                entries.iter().find(|entry| entry.selector == "dscp" && entry.protocol == u16::from(dscp) && entry.priority < 8);
             match entry {
                 Some(entry) => RocePriority::Is(entry.priority, format!("{from} {tos} is DSCP {dscp}")),
                 // Without an entry of its own mlx5 maps eight DSCP values to each priority.

@@ -107,9 +107,7 @@ fn silent(port: &Port<'_>, asked: bool, of_port: impl Fn(Outcome, String) -> Fin
         finding.remedies = alloc::vec!["listen for longer: --lldp 60   then look at cable and port".to_owned()];
         return finding;
     }
-    let virtual_card = !port.link.kind().is_empty() && port.link.lldp.is_none();
-    let why = if virtual_card { "a virtual interface has no cable".to_owned() } else { dcb::unheard(port) };
-    of_port(skip, why)
+    of_port(skip, dcb::unheard(port))
 }
 
 /// The driver flag by which a card's own agent takes LLDP, and what to do with the warning that belongs to it.

@@ -172,10 +172,7 @@ fn against(host: &Host, baseline: &Baseline) -> Finding {
     }
     if matches!(finding.outcome, Outcome::Warn | Outcome::Fail) {
         let word = baseline.file.as_deref().unwrap_or(name);
-        finding.remedies = alloc::vec![
-            format!("pathvet tune diff {word}   shows each value and why"),
-            format!("pathvet tune apply {word}   sets them")
-        ];
+        finding.remedies = alloc::vec![format!("pathvet tune diff {word}   and then   pathvet tune apply {word}")];
     }
     finding
 }

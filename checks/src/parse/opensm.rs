@@ -211,13 +211,14 @@ fn partition(rule: &[Piece], line: u32, faults: &mut Vec<Fault>) -> Option<Parti
         return None;
     };
     let key = match key {
-        Some(key) => match number(key).and_then(|key| u16::try_from(key).ok()).map(|key| key & 0x7fff).filter(|key| *key != 0) {
-            Some(key) => Some(key),
-            None => {
+        Some(key) => {
+            let lawful = number(key).and_then(|key| u16::try_from(key).ok()).map(|key| key & 0x7fff).filter(|key| *key != 0);
+            if lawful.is_none() {
                 faults.push(Fault::new(line, name, format!("`{}` is no P_Key; expected 0x0001 to 0x7fff", quoted(key))));
                 return None;
             }
-        },
+            lawful
+        }
         None if name.eq_ignore_ascii_case("Default") => Some(DEFAULT_PKEY),
         // The name may be left out.
         None => number(name).and_then(|key| u16::try_from(key).ok()).map(|key| key & 0x7fff).filter(|key| *key != 0),

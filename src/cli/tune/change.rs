@@ -254,7 +254,8 @@ fn shown(plan: &Plan, page_size: u64) -> Changes {
     if plan.refusals.is_empty() {
         changes.head = match changes.rows.len() {
             0 if plan.file.is_none() => format!("{}: nothing to do, all {held} values are as wanted", plan.baseline),
-            some => format!("{}: {some} values change, {held} are as wanted", plan.baseline),
+            1 => format!("{}: 1 value changes, {held} as wanted", plan.baseline),
+            some => format!("{}: {some} values change, {held} as wanted", plan.baseline),
         };
     } else {
         changes.head = format!("{}: refused, nothing was written", plan.baseline);
