@@ -93,7 +93,9 @@ pub(crate) fn ports(host: &Host) -> impl Iterator<Item = &IbPort> {
 
 /// Whether the interface is `IPoIB`.
 pub(crate) fn is_ipoib(link: &Link) -> bool {
-    link.ipoib.is_some() || link.kind() == "ipoib" || link.link_type.as_deref() == Some("infiniband")
+    // A bond over IPoIB has its link type, and no port of its own.
+    let plain = || link.kind().is_empty() && link.link_type.as_deref() == Some("infiniband");
+    link.ipoib.is_some() || link.kind() == "ipoib" || plain()
 }
 
 /// The `IPoIB` interfaces of a host.
@@ -327,7 +329,8 @@ pub(crate) fn of_port(
 /// A finding about a host as a whole.
 pub(crate) fn of_whole(host: &Host, check: &'static str, outcome: Outcome, summary: impl Into<Cow<'static, str>>) -> Finding {
     let at = At { host: Some(host.name.clone()), ..At::default() };
-    Finding::new(check, host.name.as_str(), at, outcome, summary)
+    let subject = if host.name.is_empty() { "host" } else { host.name.as_str() };
+    Finding::new(check, subject, at, outcome, summary)
 }
 
 /// Which of several values is that of more than half.
@@ -361,6 +364,21 @@ pub(crate) struct Ends<'a> {
     pub(crate) name: String,
     /// Who is in it.
     pub(crate) members: Vec<(&'a Host, &'a Link)>,
+}
+
+impl<'a> Ends<'a> {
+    /// What each host says, once: a host with two interfaces in a network has one vote, unless these differ.
+    pub(crate) fn votes<T: PartialEq>(&self, said: impl Fn(&'a Host, &'a Link) -> Option<T>) -> Vec<T> {
+        let mut votes: Vec<(&Host, T)> = Vec::new();
+        for (host, link) in &self.members {
+            if let Some(value) = said(host, link)
+                && !votes.iter().any(|(known, same)| core::ptr::eq(*known, *host) && *same == value)
+            {
+                votes.push((host, value));
+            }
+        }
+        votes.into_iter().map(|(_, value)| value).collect()
+    }
 }
 
 /// The IP networks in which `IPoIB` interfaces of at least two hosts are.
@@ -449,7 +467,7 @@ pub(crate) fn normal(text: &str) -> String {
     guid::normal(text).unwrap_or_else(|| text.to_string())
 }
 
-/// The fabrics of the case: ports that see the same master, share a network of the plan or a subnet prefix other than the default,
+/// The fabrics of the case, ports without link left out: ports that see the same master, share a network of the plan or a subnet prefix other than the default,
 /// or between which a vetted packet passed without a router.
 pub(crate) fn fabrics<'a>(case: &Case<'a>) -> Vec<Fabric<'a>> {
     let nodes: Vec<(&'a Host, &'a IbPort)> = case
@@ -458,6 +476,24 @@ pub(crate) fn fabrics<'a>(case: &Case<'a>) -> Vec<Fabric<'a>> {
         .iter()
         .flat_map(|host| ports(host).filter(|port| state(port) != State::Down).map(move |port| (host, port)))
         .collect();
+    let of_networks: Vec<Vec<&str>> = nodes
+        .iter()
+        .map(|(host, port)| {
+            let mut names: Vec<&str> =
+                on_port(host, port).flat_map(|link| networks(case, host, link)).map(|(name, _)| name).collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        })
+        .collect();
+    // Two ports of one host in one network are two rails, each with a master of its own: there the LID tells which is which.
+    let mut railed: Vec<&str> = Vec::new();
+    for (index, (host, _)) in nodes.iter().enumerate() {
+        let beside = nodes.iter().enumerate().filter(|(other, (known, _))| *other != index && core::ptr::eq(*known, *host));
+        for (other, _) in beside {
+            railed.extend(of_networks[index].iter().filter(|name| of_networks[other].contains(name)));
+        }
+    }
     let mut of: Vec<usize> = (0..nodes.len()).collect();
     let mut keys: alloc::collections::BTreeMap<String, usize> = alloc::collections::BTreeMap::new();
     let mut join = |one: usize, other: usize| {
@@ -473,8 +509,12 @@ pub(crate) fn fabrics<'a>(case: &Case<'a>) -> Vec<Fabric<'a>> {
         let prefix =
             port.subnet_prefix.as_deref().map(normal).filter(|prefix| prefix != DEFAULT_PREFIX && guid::normal(prefix).is_some());
         own.extend(prefix.map(|prefix| format!("prefix {prefix}")));
-        for link in on_port(host, port) {
-            own.extend(networks(case, host, link).into_iter().map(|(name, _)| format!("network {name}")));
+        for name in &of_networks[index] {
+            match port.sm_lid {
+                _ if !railed.contains(name) => own.push(format!("network {name}")),
+                Some(lid) if lid != 0 => own.push(format!("network {name}, SM LID {lid}")),
+                _ => {}
+            }
         }
         for key in own {
             if let Some(other) = keys.get(&key) {

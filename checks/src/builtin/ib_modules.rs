@@ -32,6 +32,10 @@ check! {
     /// `modprobe ib_ipoib`, and its name in a file under `/etc/modules-load.d`. For SRP and iSER also `ib_srp`, `ib_iser`,
     /// `rdma_ucm`, `ib_uverbs`.
     ///
+    /// On `ESXi` 5 the inbox drivers stand in the way of the vendor's: `esxcli software vib remove -n=net-mlx4-en -n=net-mlx4-core`,
+    /// reboot, `esxcli software acceptance set --level=CommunitySupported`, then install. `esxcli software vib list` shows which are
+    /// there.
+    ///
     /// # Example
     ///
     /// `fail-ipoib-not-loaded`: the plan expects connected mode, and there is no interface yet.

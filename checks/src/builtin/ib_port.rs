@@ -31,7 +31,7 @@ check! {
     ///
     /// # What to do
     ///
-    /// `ibstat` shows the same. Without link: the cable at both ends, then another cable. Without a subnet manager: start one,
+    /// `ibstat` (Debian: `infiniband-diags`; `ESXi`: `/opt/opensm/bin/ibstat`) shows the same, `ibhosts` lists who is there. Without link: the cable at both ends, then another cable. Without a subnet manager: start one,
     /// `opensm` on a host or the one in the switch; also two hosts on one cable need it. A lane that is missing is a cable or a
     /// connector. A card that can be both is set to Ethernet or InfiniBand by its firmware (`mlxconfig ... LINK_TYPE_P1=1`) or, for
     /// ConnectX-3, by `/sys/bus/pci/devices/*/mlx4_port1`.

@@ -491,13 +491,11 @@ impl<'a> Known<'_, 'a> {
     /// Ports that take somebody else for the master.
     fn misled(&self, master: &SubnetManager) -> Vec<Finding> {
         let Some(lid) = master.lid.filter(|lid| *lid != 0) else { return self.sm_lids_differ().into_iter().collect() };
-        let guid = fabric::normal(&master.guid);
-        let wrong = self.fabric.ports.iter().filter(|(host, port)| {
-            let masters = fabric::masters(host, port);
+        let wrong = self.fabric.ports.iter().filter(|(_, port)| {
+            // A port of several LIDs answers to each of them.
             let lmc = port.lmc.map_or(0, u32::from).min(7);
             let told = port.sm_lid.filter(|told| *told != 0 && fabric::state(port) == State::Active);
-            // A port of several LIDs answers to each of them. A rail of its own has a master of its own.
-            told.is_some_and(|told| (told >> lmc) != (lid >> lmc)) && (masters.is_empty() || masters.contains(&guid))
+            told.is_some_and(|told| (told >> lmc) != (lid >> lmc))
         });
         wrong
             .map(|(host, port)| {

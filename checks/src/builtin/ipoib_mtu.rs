@@ -336,7 +336,7 @@ fn deviation(context: &Context<'_, '_>, host: &Host, link: &Link, mode: IpoibMod
             ipoib_mode::mode(link) == Some(mode) && active && facts::down(link).is_none()
         };
         let alike: Vec<(&Host, &Link)> = ends.members.iter().copied().filter(|(host, link)| judged(host, link)).collect();
-        let summary = match fabric::vote(alike.iter().map(|(_, link)| link.mtu)) {
+        let summary = match fabric::vote(ends.votes(|host, link| judged(host, link).then_some(link.mtu))) {
             Vote::Alike => return None,
             Vote::Most { value, .. } if value == mtu => return None,
             Vote::Most { value, count, of } => format!("{mtu}, and {count} of {of} ends in {} have {value}", ends.name),

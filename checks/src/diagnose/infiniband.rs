@@ -249,7 +249,7 @@ fn modes_differ(case: &Case<'_>, near: End<'_>, far: End<'_>, measured: u32) -> 
     let most = fabric::ends(case)
         .into_iter()
         .find(|ends| ends.members.iter().any(|(_, link)| core::ptr::eq(*link, near.link)))
-        .map(|ends| fabric::vote(ends.members.iter().filter_map(|(_, link)| ipoib_mode::mode(link)).map(IpoibMode::word)));
+        .map(|ends| fabric::vote(ends.votes(|_, link| ipoib_mode::mode(link).map(IpoibMode::word))));
     let odd_is_connected = matches!(most, Some(Vote::Most { value: "datagram", .. }));
     let impossible = ipoib_mode::enhanced(datagram.link);
     let culprit = if odd_is_connected { connected } else { datagram };
