@@ -3,7 +3,7 @@
 
 use crate::Case;
 use crate::chain;
-use crate::evidence::{Asked, Host, IbPort, Link, SubnetManager};
+use crate::evidence::{Asked, GapReason, Host, IbPort, Link, SubnetManager};
 use crate::expect::{IpoibExpect, Network, Settings, SmExpect};
 use crate::facts;
 use crate::guid;
@@ -303,6 +303,11 @@ pub(crate) fn wants_ipoib(settings: &Settings) -> bool {
 /// Whether the plan says anything about subnet managers.
 pub(crate) fn wants_sm(settings: &Settings) -> bool {
     settings.sm != SmExpect::default()
+}
+
+/// Whether a right is what is missing for a fact.
+pub(crate) fn is_refused(host: &Host, what: &str) -> bool {
+    host.gaps.iter().any(|gap| gap.what == what && gap.reason == GapReason::NotPermitted)
 }
 
 /// Why something of a host's InfiniBand is not known, from its gaps: the one about `what` or the table as a whole.

@@ -32,7 +32,8 @@ check! {
     /// - WARN: the master's priority is also that of another: then the lower GUID wins, which nobody chose; a standby with a higher
     ///   priority than the master; no standby (unless `expect.sm.standby` is 0); a master whose activity count stands still.
     /// - PASS: one master, as expected, with a standby of lower priority.
-    /// - UNKNOWN or SKIP: nobody could be asked: no right for `/dev/infiniband/umad*`, or no answer.
+    /// - UNKNOWN or SKIP: nobody could be asked: no right for `/dev/infiniband/umad*` (UNKNOWN only where the plan or `--only` wants
+    ///   it), or no answer.
     ///
     /// The higher priority (0 to 15) wins, of equals the lower GUID. Every `OpenSM` has 0 unless told otherwise. A standby takes over
     /// after four polls of ten seconds unless `opensm.conf` says otherwise (`polling_retry_number`, `sminfo_polling_timeout`).
@@ -236,6 +237,10 @@ impl<'a> Known<'_, 'a> {
             return alloc::vec![finding];
         }
         let gap = self.fabric.ports.iter().find_map(|(host, _)| fabric::gap(host, "infiniband.subnet_managers"));
+        // An ordinary user's healthy path passes: that the path uses the port makes a missing right no more than a line at the end.
+        let refused = self.fabric.ports.iter().all(|(host, _)| fabric::is_refused(host, "infiniband.subnet_managers"));
+        let by_name = facts::named(self.case, IbSm::META.id) || self.expected != SmExpect::default();
+        let focus = if refused && !by_name { Focus::Host } else { focus };
         let why = gap.unwrap_or_else(|| "nobody was asked".to_owned());
         let lid = self.fabric.ports.iter().find_map(|(_, port)| port.sm_lid.filter(|lid| *lid != 0));
         let lid = lid.map(|lid| format!("; the port was told LID {lid}")).unwrap_or_default();
