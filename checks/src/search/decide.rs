@@ -523,7 +523,14 @@ impl Search {
             self.enqueue(now, low + 1, Carrier::Udp, Role::Confirm);
             return true;
         }
+        // On the link, silence of every other method leaves the verdict as it is: what matters there is whether anything passes.
+        let one_will_do = self.config.on_link && low >= 1280 && self.ladder().loss().1 == 0;
         if self.config.methods.tcp && self.udp.low < low && self.tcp_undecided(low) && self.tcp_syns() + 4 <= MAX_SYNS {
+            if one_will_do {
+                self.enqueue(now, low + 1, Carrier::Tcp, Role::Confirm);
+                self.enqueue(now, self.control_size(), Carrier::Echo, Role::Ladder);
+                return true;
+            }
             let mut at = now;
             // What should arrive comes last: its answer ends the wait for the others.
             for size in [low + 1, low + 1, low + 1, low] {
@@ -532,7 +539,8 @@ impl Search {
             }
             return true;
         }
-        let silent = self.udp.low < low && self.tcp.low < low;
+        let asked = one_will_do && self.tcp.get(low + 1).sent > 0;
+        let silent = self.udp.low < low && self.tcp.low < low && !asked;
         if self.config.methods.udp && silent && self.udp_late < 2 {
             // The far end may have spent its errors on somebody else, or on the run before this one.
             self.udp_late += 1;

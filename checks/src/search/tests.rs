@@ -528,6 +528,18 @@ fn a_cut_under_loss_is_confirmed_by_more_than_one_syn() {
     assert!(count >= 95, "{count} of 100");
 }
 
+/// On the link a cut needs no second method: one SYN above it says whether anything passes, and nothing waits for the far end's
+/// errors, which a run just before may have spent.
+#[test]
+fn on_the_link_one_syn_is_enough() {
+    let cut = run(Net { udp: false, ..Net::clean(9198) }, config(9600, 1));
+    assert_eq!((cut.path.path_mtu, cut.path.limit.kind), (Some(9198), LimitKind::Silent));
+    assert_eq!(cut.sent.iter().filter(|(carrier, _)| *carrier == Carrier::Tcp).collect::<Vec<_>>(), [&(Carrier::Tcp, 9199)]);
+    assert!(cut.elapsed < Duration::from_millis(20), "{:?}", cut.elapsed);
+    let filter = run(Net { udp: false, icmp_filter: 4000, ..Net::clean(9600) }, config(9600, 1));
+    assert_eq!(filter.path.path_mtu, Some(9600), "it passes: large ICMP is filtered");
+}
+
 #[test]
 fn a_dead_host_costs_a_handful_of_small_probes() {
     let run = run(Net { loss: 1000, ..Net::clean(9000) }, config(9000, 2));
