@@ -101,7 +101,7 @@ fn explain_dcb(profile: &DcbProfile, view: &View) -> String {
         text.push('\n');
     }
     for source in &profile.source {
-        fill(&mut text, &format!("- {source} (read {})", profile.date), view.width.min(100), 0);
+        fill(&mut text, &format!("- {source} (profile of {})", profile.date), view.width.min(100), 0);
     }
     text
 }

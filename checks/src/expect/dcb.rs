@@ -95,7 +95,7 @@ pub struct DcbProfile {
     pub trust: Option<Trust>,
     /// Where the figures come from.
     pub source: Vec<String>,
-    /// When they were read there.
+    /// When the profile was written.
     pub date: String,
     /// What else to know.
     #[serde(default)]
