@@ -120,6 +120,15 @@ pub enum Carrier {
     Fragments,
 }
 
+/// What an error other than too-big speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The destination: network or host unreachable, no route. No other probe would get there.
+    Destination,
+    /// This kind of packet: port or protocol unreachable, prohibited. A filter may send it (`REJECT`), and let others pass.
+    Packet,
+}
+
 /// One probe to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {

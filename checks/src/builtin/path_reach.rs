@@ -136,9 +136,10 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
         return (Outcome::Fail, Reason::Down(why));
     }
     if let Some(told) = &path.unreachable {
-        // "Prohibited" is a filter's word: the target may well be up (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
-        let filtered = told.contains("prohibited") || told.contains("policy");
-        return (if filtered { Outcome::Unknown } else { Outcome::Fail }, Reason::Told(told.clone()));
+        // All other words may be a filter's ("prohibited"; "port unreachable" is what REJECT sends): the target may well be up
+        // (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
+        let gone = ["network unreachable", "host unreachable", "no route"].iter().any(|word| told.starts_with(word));
+        return (if gone { Outcome::Fail } else { Outcome::Unknown }, Reason::Told(told.clone()));
     }
     let resolved = path.neighbour_lladdr.is_some();
     if facts::send_failed(path, "ENOBUFS") {

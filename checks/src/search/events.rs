@@ -1,6 +1,6 @@
 //! What happens to probes: sent, refused, answered, told to be too big.
 
-use super::{Carrier, Hint, InFlight, Pairs, Planned, Role, Search, Stage, newer, tally};
+use super::{Carrier, Denial, Hint, InFlight, Pairs, Planned, Role, Search, Stage, newer, tally};
 use crate::evidence::{PeerMtu, TooBig};
 use core::net::IpAddr;
 use core::time::Duration;
@@ -138,16 +138,19 @@ impl Search {
     }
 
     /// An error other than too-big came back for probe `seq`: `what` names it and its sender.
-    pub fn on_unreachable(&mut self, seq: u16, what: &str, now: Duration) {
+    pub fn on_unreachable(&mut self, seq: u16, what: &str, denial: Denial, now: Duration) {
         let Some(plan) = self.plan_of(seq) else { return };
         self.unreachable.get_or_insert_with(|| what.into());
-        if plan.role == Role::Contact {
-            self.take_in_flight(seq);
-            if self.in_flight.is_empty() {
-                self.queue.clear();
-                self.stage = Stage::Contact { tries: u8::MAX };
-                self.advance(now);
-            }
+        if plan.role != Role::Contact {
+            return;
+        }
+        self.take_in_flight(seq);
+        // A late word on a question that another answer has settled ends nothing.
+        let open = matches!(self.stage, Stage::Contact { .. }) && self.fallback.is_none();
+        if open && denial == Denial::Destination && self.in_flight.is_empty() {
+            self.queue.clear();
+            self.stage = Stage::Contact { tries: u8::MAX };
+            self.advance(now);
         }
     }
 

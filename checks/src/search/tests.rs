@@ -10,6 +10,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use proptest::prelude::*;
 
+mod denials;
+
 /// A network between one host and one target.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "a set of independent switches")]

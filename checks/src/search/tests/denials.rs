@@ -1,0 +1,56 @@
+//! What routers, filters and far ends refuse.
+
+use super::config;
+use crate::search::{Carrier, Denial, Probe, Search, Transmit};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Sends what the search wants now; the probes by carrier.
+fn sent_now(search: &mut Search, now: Duration) -> Vec<Probe> {
+    let mut sent = Vec::new();
+    while let Some(transmit) = search.poll_transmit(now) {
+        if let Transmit::Probe(probe) = transmit {
+            search.on_sent(probe.seq, now);
+            sent.push(probe);
+        }
+    }
+    sent
+}
+
+/// The first echo was late; UDP was asked too, and a filter or another address of the far end refuses it after echo has answered.
+#[test]
+fn a_late_refusal_of_udp_ends_nothing() {
+    for denial in [Denial::Packet, Denial::Destination] {
+        let mut search = Search::new(config(9600, 1));
+        let first = sent_now(&mut search, Duration::ZERO)[0];
+        let now = Duration::from_millis(251);
+        let second = sent_now(&mut search, now);
+        let carriers: Vec<Carrier> = second.iter().map(|probe| probe.carrier).collect();
+        assert_eq!(carriers, [Carrier::Echo, Carrier::Udp]);
+        search.on_reply(second[0].seq, now, None, Some(64));
+        search.on_unreachable(second[1].seq, "port unreachable from 192.0.2.3", denial, now);
+        assert!(!search.is_done());
+        assert!(sent_now(&mut search, now).iter().any(|probe| probe.size == 9600), "the ladder goes on");
+        assert!(search.largest_answered() < 1280 && first.carrier == Carrier::Echo);
+    }
+}
+
+/// Every kind of packet but TCP is refused by a filter: the others are asked without waiting.
+#[test]
+fn a_filters_word_is_not_the_last() {
+    let mut search = Search::new(config(9600, 1));
+    let now = Duration::from_millis(1);
+    let mut asked = Vec::new();
+    for _ in 0..6 {
+        for probe in sent_now(&mut search, now) {
+            asked.push(probe.carrier);
+            if probe.carrier == Carrier::Tcp {
+                search.on_reply(probe.seq, now, None, None);
+            } else {
+                search.on_unreachable(probe.seq, "administratively prohibited from 192.0.2.254", Denial::Packet, now);
+            }
+        }
+    }
+    assert!(asked.contains(&Carrier::Udp) && asked.contains(&Carrier::Tcp), "{asked:?}");
+    assert!(!search.is_done());
+}
