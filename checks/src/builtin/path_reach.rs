@@ -101,6 +101,8 @@ pub(crate) enum Reason {
     Unresolved,
     /// Somebody says that it cannot be reached.
     Told(String),
+    /// Somebody refuses this kind of packet: a filter, as a rule.
+    Refused(String),
     /// Up, but filters.
     Filters,
     /// Routed and silent.
@@ -139,7 +141,7 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
         // All other words may be a filter's ("prohibited"; "port unreachable" is what REJECT sends): the target may well be up
         // (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
         let gone = ["network unreachable", "host unreachable", "no route"].iter().any(|word| told.starts_with(word));
-        return (if gone { Outcome::Fail } else { Outcome::Unknown }, Reason::Told(told.clone()));
+        return if gone { (Outcome::Fail, Reason::Told(told.clone())) } else { (Outcome::Unknown, Reason::Refused(told.clone())) };
     }
     let resolved = path.neighbour_lladdr.is_some();
     if facts::send_failed(path, "ENOBUFS") {
@@ -244,7 +246,7 @@ pub(crate) fn finding(case: &Case<'_>, path: &Path) -> Finding {
         Reason::Down(why) | Reason::NotTried(why) => why.clone(),
         Reason::TwoOwners(owners) => format!("{} machines answer for {target}: {}", owners.len(), owners.join(", ")),
         Reason::Unresolved => format!("{hop} does not answer {} on {interface}", resolution(path)),
-        Reason::Told(told) => match told.rsplit_once(" from ") {
+        Reason::Told(told) | Reason::Refused(told) => match told.rsplit_once(" from ") {
             Some((what, who)) => format!("{who} says: {what}"),
             None => told.clone(),
         },
@@ -275,7 +277,9 @@ fn measured(reason: &Reason, path: &Path) -> (String, &'static str) {
         Reason::Unresolved => (format!("no {} answer", if path.family == 6 { "ND" } else { "ARP" }), "an answer"),
         Reason::NotTried(_) if path.probes_sent == 0 => ("not tried".to_owned(), "an answer"),
         Reason::LocalFilter => ("not sent".to_owned(), "an answer"),
-        Reason::Told(_) | Reason::Filters | Reason::Silent | Reason::NotTried(_) => ("no answer".to_owned(), "an answer"),
+        Reason::Told(_) | Reason::Refused(_) | Reason::Filters | Reason::Silent | Reason::NotTried(_) => {
+            ("no answer".to_owned(), "an answer")
+        }
     }
 }
 
@@ -334,6 +338,7 @@ fn causes(reason: &Reason) -> Vec<String> {
             "one machine with two interfaces on this link (Linux answers on both: net.ipv4.conf.*.arp_ignore)",
         ],
         Reason::Unresolved => &["the machine is off", "it is on another VLAN or segment", "the address is wrong"],
+        Reason::Refused(_) => &["a packet filter there refuses the probes; the target itself may well be up"],
         Reason::Filters => &["a packet filter on the target drops echo, UDP and TCP probes"],
         Reason::Silent => {
             &["the machine is off", "a packet filter on the way or on the target", "no way back: its route to this host is missing"]
@@ -355,6 +360,7 @@ fn remedies(reason: &Reason, path: &Path, target: &str, interface: &str) -> Vec<
             format!("{neigh} {target}; find the second machine by its link-layer address in the switch, and change its address")
         }
         Reason::Unresolved => format!("{neigh} dev {interface}; check power, VLAN and address of {}", next_hop(path)),
+        Reason::Refused(_) => "let ICMP echo through there, both ways; or name an open port: --tcp-port PORT".to_owned(),
         Reason::Filters => "let ICMP echo in on the target, or name an open port: --tcp-port PORT".to_owned(),
         Reason::Told(_) => {
             format!("tracepath -n {target}   shows how far packets get; the box that says so knows the way no further")

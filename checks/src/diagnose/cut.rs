@@ -81,7 +81,7 @@ fn reach<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding) -> Option<Lea
         Reason::Answers | Reason::NotTried(_) => return None,
         Reason::Down(_) => format!("down|{}", sender(path)),
         Reason::TwoOwners(owners) => format!("owners|{}", owners.join("|")),
-        Reason::Told(told) => format!("told|{}|{told}", path.from),
+        Reason::Told(told) | Reason::Refused(told) => format!("told|{}|{told}", path.from),
         Reason::Unresolved => match gateway {
             Some(gateway) => format!("unresolved|{}|{gateway}", sender(path)),
             None => format!("unresolved|{}", sender(path)),
@@ -111,6 +111,10 @@ fn reach<'a>(case: Case<'a>, path: &'a Path, finding: &'a Finding) -> Option<Lea
             Reason::Told(told) => {
                 let who = told.rsplit_once(" from ").map_or(names.clone(), |(_, who)| who.to_owned());
                 (CulpritKind::Router, who, Confidence::Likely)
+            }
+            Reason::Refused(told) => {
+                let who = told.rsplit_once(" from ").map_or(names.clone(), |(_, who)| who.to_owned());
+                (CulpritKind::Firewall, format!("the packet filter of {who}"), Confidence::Likely)
             }
             Reason::Filters => (CulpritKind::Firewall, format!("the packet filter of {names}"), Confidence::Likely),
             Reason::Silent | Reason::Answers | Reason::NotTried(_) => {
