@@ -30,7 +30,7 @@ use pathvet_checks::evidence::{self, Evidence};
 use pathvet_checks::expect::Expect;
 use pathvet_checks::report::Report;
 use pathvet_checks::size::{Family, Size};
-use pathvet_checks::wire::{ethtool, linkinfo, nla};
+use pathvet_checks::wire::{ethtool, linkinfo, nla, rtnl};
 use pathvet_checks::{Case, judge};
 use std::collections::BTreeMap;
 use std::io;
@@ -128,14 +128,15 @@ pub fn frames(bytes: &[u8]) -> bool {
     true
 }
 
-/// Netlink messages, attributes, link information and ethtool's answers.
+/// Netlink messages, attributes, rtnetlink's tables, link information and ethtool's answers.
 pub fn netlink(bytes: &[u8]) -> bool {
     let names = BTreeMap::from([(1, "lo".to_owned()), (2, "eth0".to_owned())]);
     let mut understood = false;
     for message in nla::messages(bytes).map_while(Result::ok) {
         understood = true;
         assert!(message.bytes.len() >= nla::HEADER && message.body.len() == message.bytes.len() - nla::HEADER);
-        let _ = (message.error(), nla::retain(&message, 16, &[3, 4, 18]));
+        let _ = message.error();
+        tables(&message);
         for fixed in [0, 4, 8, 12, 16] {
             for attribute in nla::attributes(message.body.get(fixed..).unwrap_or_default()).map_while(Result::ok) {
                 assert!(attribute.value.len() < attribute.bytes.len());
@@ -152,6 +153,28 @@ pub fn netlink(bytes: &[u8]) -> bool {
     let _ = (linkinfo::read(bytes, &names), linkinfo::mac(bytes), ethtool::family_id(bytes));
     assert!(nla::messages(bytes).count() <= bytes.len() && nla::attributes(bytes).count() <= bytes.len());
     understood
+}
+
+/// Every table reads the message, whatever it says it is.
+fn tables(message: &nla::Message<'_>) {
+    for kind in [message.kind, 16, 20, 24, 28, 32] {
+        let message = nla::Message { kind, ..*message };
+        let mut read = 0;
+        read += usize::from(rtnl::Link::read(&message).is_ok_and(|row| row.is_some()));
+        read += usize::from(rtnl::Address::read(&message).is_ok_and(|row| row.is_some()));
+        read += usize::from(rtnl::Neighbour::read(&message).is_ok_and(|row| row.is_some()));
+        read += usize::from(rtnl::Rule::read(&message).is_ok_and(|row| row.is_some()));
+        match rtnl::Route::read(&message) {
+            Ok(Some(route)) => {
+                assert!(route.dst.is_none_or(|dst| Family::of(dst) == route.family), "{route:?}");
+                assert!(route.nexthops as usize <= message.body.len() / 8, "{route:?}");
+                read += 1;
+            }
+            Ok(None) => {}
+            Err(fault) => assert!(!fault.to_string().is_empty()),
+        }
+        assert!(read <= 1, "{read} tables have {message:02x?}");
+    }
 }
 
 /// A host that gives the same bytes to every question of netlink, but knows the number of ethtool's family.

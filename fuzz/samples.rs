@@ -141,7 +141,26 @@ pub fn fabric_text() -> Vec<Vec<u8>> {
 pub fn netlink() -> Vec<Vec<u8>> {
     let mut answers = recorded("hosts", |path| path.parent().is_some_and(|folder| folder.ends_with("netlink")));
     answers.push(answers.concat());
-    answers.push(Builder::new(18, 0, &[0; 16]).text(3, "eth0").u32(4, 9000).finish());
+    answers.push(Builder::new(16, 0, &[0; 16]).text(3, "eth0").u32(4, 9000).finish());
+    // Two next hops, one of them of IPv6; metrics with a lock.
+    let hops =
+        [&[24, 0, 0, 0, 2, 0, 0, 0][..], &[8, 0, 5, 0, 192, 0, 2, 1], &[8, 0, 5, 0, 192, 0, 2, 2], &[8, 0, 0, 0, 3, 0, 0, 0]];
+    let via = [&[10, 0, 0x20, 1, 0x0d, 0xb8][..], &[0; 11], &[1]].concat();
+    let mut route = Builder::new(24, 0, &[2, 24, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
+    route.put(1, &[192, 0, 2, 0]).put(9, &hops.concat()).put(18, &via).put(12, &[0; 32]).nest(8, |metrics| {
+        metrics.u32(1, 4).u32(2, 1400).u32(8, 1360);
+    });
+    answers.push(route.finish());
+    let mut rule = Builder::new(32, 0, &[2, 24, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0]);
+    rule.put(1, &[192, 0, 2, 0])
+        .text(3, "lo")
+        .u32(6, 100)
+        .u32(10, 7)
+        .put(12, &[0; 8])
+        .put(20, &[0; 8])
+        .put(23, &[0; 4])
+        .put(22, &[6]);
+    answers.push(rule.finish());
     answers
 }
 

@@ -38,13 +38,14 @@ pub use memory::memory;
 pub use modules::modules;
 pub use neighbours::neighbours;
 pub use overflow::{Overflows, overflows};
+pub use pathvet_checks::wire::rtnl::RouteQuery;
 pub use power::power;
 pub use read::{EVIDENCE_LIMIT, ReadError, read_evidence};
 pub use routes::routes;
 pub use subnet_manager::subnet_managers;
 pub use sysctl::{SysctlFiles, boot_loader, sysctl};
 pub use tuning::tuning;
-pub use used::{RouteQuery, Routing, route_used, routes_used};
+pub use used::{Routing, route_used, routes_used};
 
 use crate::host::Host;
 use jiff::Timestamp;

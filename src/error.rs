@@ -5,10 +5,9 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::path::{Path, PathBuf};
 
 /// Why a run ended without its result.
@@ -359,29 +358,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-thread_local! {
-    /// Depth of [`guarded`] calls on this thread.
-    static GUARDED: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Runs `work`; a panic in it becomes `Err` with its message, and is not reported. For parsers that are not ours.
-///
-/// # Errors
-/// `work` panicked.
-pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Bug> {
-    GUARDED.set(GUARDED.get() + 1);
-    // What `work` half did is dropped with it: nothing of it is looked at after a panic.
-    let result = panic::catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(GUARDED.get() - 1);
-    result.map_err(|payload| Bug(payload_text(payload.as_ref()).to_string()))
-}
-
-/// From now on a panic outside [`guarded`], on any thread, prints one line without a backtrace and ends the process with 70.
+/// From now on a panic, on any thread, prints one line without a backtrace and ends the process with 70.
 pub fn install_panic_hook() {
     panic::set_hook(Box::new(|info| {
-        if GUARDED.get() > 0 {
-            return;
-        }
         let place = info.location().map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
         let bug = Bug(format!("{}{place}", printable(payload_text(info.payload()))));
         // Nothing is left to do where even standard error is gone.
@@ -483,12 +462,5 @@ mod tests {
         assert_eq!(printable("a\u{1b}[31m\u{202e}b\n"), "a\\u{1b}[31m\\u{202e}b\\n");
         let rendered = InputError::one("f\u{7}", "x\u{1b}]0;owned").render(false);
         assert!(!rendered.contains(['\u{1b}', '\u{7}']), "{rendered:?}");
-    }
-
-    #[test]
-    fn a_guarded_panic_is_an_error() {
-        assert_eq!(guarded(|| 1), Ok(1));
-        let text = guarded(|| -> u32 { panic!("odd input") });
-        assert_eq!(text, Err(Bug("odd input".into())));
     }
 }

@@ -8,3 +8,4 @@ pub mod lldp;
 pub mod mad;
 pub mod nla;
 pub mod pcap;
+pub mod rtnl;

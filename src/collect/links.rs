@@ -3,37 +3,27 @@
 
 use super::{gap, rtnetlink, words};
 use crate::host::Host;
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use pathvet_checks::evidence::{Address, Gap, GapReason, Link, LinkInfo};
 use pathvet_checks::wire::ethtool::{self, Question};
-use pathvet_checks::wire::{linkinfo, nla};
+use pathvet_checks::wire::{linkinfo, nla, rtnl};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Names of interfaces by index.
 pub(super) type Names = BTreeMap<u32, String>;
 
-/// `struct ifinfomsg`.
-const LINK_HEADER: usize = 16;
-/// `struct ifaddrmsg`.
-const ADDRESS_HEADER: usize = 8;
-const IFLA_LINKINFO: u16 = 18;
-/// `IFLA_` `ADDRESS`, `IFNAME`, `MTU`, `LINK`, `MASTER`, `OPERSTATE`, `CARRIER`, `LINK_NETNSID`, `MIN_MTU`, `MAX_MTU`,
-/// `PARENT_DEV_NAME`.
-const LINK_ATTRIBUTES: [u16; 11] = [1, 3, 4, 5, 10, 16, 33, 37, 50, 51, 56];
-/// `IFA_ADDRESS`, `IFA_LOCAL`.
-const ADDRESS_ATTRIBUTES: [u16; 2] = [1, 2];
 const DUMP_LINKS: &str = "netlink RTM_GETLINK";
 const DUMP_ADDRESSES: &str = "netlink RTM_GETADDR";
 
 /// Every interface of the network namespace, by index.
 #[must_use]
 pub fn links(host: &dyn Host) -> (Option<Vec<Link>>, Vec<Gap>) {
-    let mut request = LinkMessage::default();
-    request.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    let (raw, mut gaps) = rtnetlink::dump(host, "links", DUMP_LINKS, RouteNetlinkMessage::GetLink(request), read_link);
+    let mut names: Names = BTreeMap::new();
+    let (raw, mut gaps) = rtnetlink::dump(host, "links", DUMP_LINKS, &rtnl::links_request(), |message| {
+        let Some(row) = rtnl::Link::read(message)? else { return Ok(None) };
+        names.extend(row.name.map(|name| (row.index, name.to_owned())));
+        Ok(Some((row.index, row.name.map(|name| RawLink::new(&row, name)))))
+    });
     if raw.as_ref().is_some_and(Vec::is_empty) && gaps.is_empty() {
         gaps.push(gap::malformed("links", DUMP_LINKS, "an empty answer; every machine has a loopback interface"));
     }
@@ -47,17 +37,11 @@ pub fn links(host: &dyn Host) -> (Option<Vec<Link>>, Vec<Gap>) {
         };
     };
 
-    let mut names: Names = BTreeMap::new();
-    for (message, _) in &raw {
-        if let Some(name) = ifname(message) {
-            names.insert(message.header.index, name.to_owned());
-        }
-    }
     let mut links: Vec<Link> = Vec::with_capacity(raw.len());
-    for (message, info) in &raw {
-        match build(message, info.as_deref(), &names) {
-            Some(link) => links.push(link),
-            None => gaps.push(gap::malformed("links", DUMP_LINKS, format!("interface {} has no name", message.header.index))),
+    for (index, row) in raw {
+        match row {
+            Some(row) => links.push(row.named(&names)),
+            None => gaps.push(gap::malformed("links", DUMP_LINKS, format!("interface {index} has no name"))),
         }
     }
     links.sort_by_key(|link| link.ifindex);
@@ -81,84 +65,62 @@ pub(super) fn name(names: &Names, ifindex: u32) -> String {
     names.get(&ifindex).cloned().unwrap_or_else(|| format!("if{ifindex}"))
 }
 
-type RawLink = (LinkMessage, Option<Vec<u8>>);
-
-fn read_link(message: &nla::Message<'_>) -> Result<Option<RawLink>, String> {
-    let RouteNetlinkMessage::NewLink(link) = rtnetlink::parse(message, LINK_HEADER, &LINK_ATTRIBUTES)? else {
-        return Ok(None);
-    };
-    let rest = message.body.get(LINK_HEADER..).unwrap_or_default();
-    let info = nla::attributes(rest).flatten().find(|attribute| attribute.kind == IFLA_LINKINFO);
-    Ok(Some((link, info.map(|attribute| attribute.value.to_vec()))))
+/// A link before the names of all are known.
+struct RawLink {
+    link: Link,
+    /// Index of the device below; 0 for none.
+    lower: u32,
+    /// Index of what the link is part of; 0 for none.
+    master: u32,
+    info: Option<Vec<u8>>,
 }
 
-fn ifname(message: &LinkMessage) -> Option<&str> {
-    message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::IfName(name) => Some(name.as_str()),
-        _ => None,
-    })
-}
-
-fn build(message: &LinkMessage, info: Option<&[u8]>, names: &Names) -> Option<Link> {
-    let link_type = u16::from(message.header.link_layer_type);
-    let mut link = Link {
-        ifname: ifname(message)?.to_owned(),
-        ifindex: message.header.index,
-        flags: words::link_flags(message.header.flags.bits()),
-        link_type: Some(words::link_type(link_type)),
-        linkinfo: info.map(|payload| linkinfo::read(payload, names)).filter(|info| *info != LinkInfo::default()),
-        source: "netlink".into(),
-        ..Link::default()
-    };
-    let mut lower = None;
-    for attribute in &message.attributes {
-        match attribute {
-            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
-            LinkAttribute::MinMtu(mtu) => link.min_mtu = Some(*mtu),
-            LinkAttribute::MaxMtu(mtu) => link.max_mtu = Some(*mtu).filter(|&mtu| mtu != 0),
-            LinkAttribute::Address(bytes) => link.address = words::link_address(link_type, bytes),
-            LinkAttribute::OperState(state) => link.operstate = Some(words::operstate(u8::from(*state)).into()),
-            LinkAttribute::Carrier(carrier) => link.carrier = Some(*carrier != 0),
-            LinkAttribute::Controller(index) => {
-                link.master = Some(*index).filter(|&index| index != 0).map(|index| name(names, index));
-            }
-            LinkAttribute::Link(index) => lower = Some(*index).filter(|&index| index != 0),
-            LinkAttribute::LinkNetNsId(id) => link.link_netnsid = Some(*id),
-            LinkAttribute::ParentDevName(bus) => link.bus = Some(bus.clone()),
-            _ => {}
-        }
+impl RawLink {
+    fn new(row: &rtnl::Link<'_>, ifname: &str) -> Self {
+        let link = Link {
+            ifname: ifname.to_owned(),
+            ifindex: row.index,
+            flags: words::link_flags(row.flags),
+            link_type: Some(words::link_type(row.link_type)),
+            mtu: row.mtu.unwrap_or_default(),
+            min_mtu: row.min_mtu,
+            max_mtu: row.max_mtu.filter(|&mtu| mtu != 0),
+            address: row.address.and_then(|address| words::link_address(row.link_type, address)),
+            operstate: row.operstate.map(|state| words::operstate(state).into()),
+            carrier: row.carrier,
+            link_netnsid: row.netnsid,
+            bus: row.parent.map(str::to_owned),
+            source: "netlink".into(),
+            ..Link::default()
+        };
+        let [lower, master] = [row.link, row.master].map(Option::unwrap_or_default);
+        Self { link, lower, master, info: row.info.map(<[u8]>::to_vec) }
     }
-    // With a namespace id the index is one of that namespace; a device of its own index is its own lower device.
-    link.link = match (lower, link.link_netnsid) {
-        (Some(index), Some(_)) => Some(format!("@{index}")),
-        (Some(index), None) if index != link.ifindex => Some(name(names, index)),
-        _ => None,
-    };
-    Some(link)
+
+    fn named(self, names: &Names) -> Link {
+        let Self { mut link, lower, master, info } = self;
+        link.linkinfo = info.map(|payload| linkinfo::read(&payload, names)).filter(|info| *info != LinkInfo::default());
+        link.master = (master != 0).then(|| name(names, master));
+        // With a namespace id the index is one of that namespace; a device of its own index is its own lower device.
+        link.link = match (lower, link.link_netnsid) {
+            (0, _) => None,
+            (index, Some(_)) => Some(format!("@{index}")),
+            (index, None) => (index != link.ifindex).then(|| name(names, index)),
+        };
+        link
+    }
 }
 
 /// Fills in the addresses of all links.
 fn addresses(host: &dyn Host, links: &mut [Link]) -> Vec<Gap> {
-    let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-    let (rows, gaps) = rtnetlink::dump(host, "links.addresses", DUMP_ADDRESSES, request, |message| {
-        let parsed = rtnetlink::parse(message, ADDRESS_HEADER, &ADDRESS_ATTRIBUTES)?;
-        Ok(if let RouteNetlinkMessage::NewAddress(row) = parsed { Some(row) } else { None })
-    });
+    let request = rtnl::addresses_request();
+    let (rows, gaps) = rtnetlink::dump(host, "links.addresses", DUMP_ADDRESSES, &request, rtnl::Address::read);
     for row in rows.into_iter().flatten() {
-        let mut address = None;
-        let mut local = None;
-        for attribute in &row.attributes {
-            match attribute {
-                AddressAttribute::Address(ip) => address = Some(*ip),
-                AddressAttribute::Local(ip) => local = Some(*ip),
-                _ => {}
-            }
-        }
         // On a point-to-point link IFA_ADDRESS is the peer's (linux/if_addr.h).
-        let Some(local) = local.or(address) else { continue };
-        let Ok(at) = links.binary_search_by_key(&row.header.index, |link| link.ifindex) else { continue };
+        let Some(local) = row.local.or(row.address) else { continue };
+        let Ok(at) = links.binary_search_by_key(&row.index, |link| link.ifindex) else { continue };
         let family = if matches!(local, IpAddr::V4(_)) { "inet" } else { "inet6" };
-        links[at].addresses.push(Address { local, prefixlen: row.header.prefix_len, family: family.into() });
+        links[at].addresses.push(Address { local, prefixlen: row.prefix_length, family: family.into() });
     }
     gaps
 }

@@ -1,37 +1,11 @@
-//! rtnetlink: requests made and answers read with netlink-packet-route.
+//! Dumps of rtnetlink: one request, many messages, and a gap for those that cannot be read.
 
 use super::gap;
-use crate::error::guarded;
 use crate::host::Host;
-use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload, ParseableParametrized as _};
-use netlink_packet_route::RouteNetlinkMessage;
 use pathvet_checks::evidence::Gap;
 use pathvet_checks::wire::nla::{self, Message};
+use pathvet_checks::wire::rtnl::Unreadable;
 use std::io;
-
-/// A request of one message.
-pub(super) fn request(message: RouteNetlinkMessage, dump: bool) -> Vec<u8> {
-    let mut header = NetlinkHeader::default();
-    header.flags = nla::REQUEST | if dump { nla::DUMP } else { 0 };
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    bytes
-}
-
-/// Reads one message, with those attributes alone that `keep` names; `fixed` is the length of its fixed part.
-///
-/// The library refuses a message for one attribute that it cannot read, and old versions of it panicked on odd kernels
-/// (rust-netlink/netlink-packet-route issues 140, 143, 151, 332): it sees what is needed, and what it throws is caught.
-pub(super) fn parse(message: &Message<'_>, fixed: usize, keep: &[u16]) -> Result<RouteNetlinkMessage, String> {
-    let body = nla::retain(message, fixed, keep).map_err(|fault| fault.to_string())?;
-    match guarded(|| RouteNetlinkMessage::parse_with_param(&body, message.kind)) {
-        Ok(Ok(parsed)) => Ok(parsed),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("the netlink library gave up on it".into()),
-    }
-}
 
 /// One dump, and what `read` makes of each of its messages. `None` and a gap where nothing could be asked; where single
 /// messages are unreadable, one gap counts them.
@@ -39,10 +13,10 @@ pub(super) fn dump<T>(
     host: &dyn Host,
     what: &str,
     place: &str,
-    request: RouteNetlinkMessage,
-    mut read: impl FnMut(&Message<'_>) -> Result<Option<T>, String>,
+    request: &[u8],
+    mut read: impl FnMut(&Message<'_>) -> Result<Option<T>, Unreadable>,
 ) -> (Option<Vec<T>>, Vec<Gap>) {
-    let answer = match host.netlink(libc::NETLINK_ROUTE, &self::request(request, true)) {
+    let answer = match host.netlink(libc::NETLINK_ROUTE, request) {
         Ok(answer) => answer,
         Err(error) => return (None, vec![gap::from_error(what, place, &error)]),
     };
@@ -58,7 +32,7 @@ pub(super) fn dump<T>(
                     Err(fault) => faults.add(fault),
                 }
             }
-            Err(fault) => faults.add(fault.to_string()),
+            Err(fault) => faults.add(fault.into()),
         }
     }
     let mut gaps = faults.gap(what, place);
@@ -73,22 +47,24 @@ pub(super) fn dump<T>(
 #[derive(Default)]
 struct Faults {
     count: usize,
-    first: String,
+    first: Option<Unreadable>,
 }
 
 impl Faults {
-    fn add(&mut self, fault: String) {
-        if self.count == 0 {
-            self.first = fault;
-        }
+    fn add(&mut self, fault: Unreadable) {
+        self.first.get_or_insert(fault);
         self.count += 1;
     }
 
     fn gap(self, what: &str, place: &str) -> Vec<Gap> {
-        match self.count {
-            0 => Vec::new(),
-            1 => vec![gap::malformed(what, place, format!("one message cannot be read: {}", self.first))],
-            count => vec![gap::malformed(what, place, format!("{count} messages cannot be read, the first: {}", self.first))],
-        }
+        let Some(first) = self.first else { return Vec::new() };
+        vec![gap::malformed(
+            what,
+            place,
+            match self.count {
+                1 => format!("one message cannot be read: {first}"),
+                count => format!("{count} messages cannot be read, the first: {first}"),
+            },
+        )]
     }
 }

@@ -2,22 +2,12 @@
 
 use super::rtnetlink;
 use crate::host::Host;
-use netlink_packet_core::Nla as _;
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use pathvet_checks::evidence::Gap;
-use pathvet_checks::wire::nla;
+use pathvet_checks::size::Family;
+use pathvet_checks::wire::rtnl::{self, RuleAction};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-
-/// `struct fib_rule_hdr`.
-const HEADER: usize = 12;
-/// Every `FRA_*` selector and action that is understood here.
-const ATTRIBUTES: [u16; 18] = [1, 2, 3, 4, 6, 10, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 24, FRA_DSCP];
-/// `FRA_UNUSED*`, `FRA_FLOW`, `FRA_PAD`, `FRA_PROTOCOL`: select nothing.
-const NO_SELECTORS: [u16; 7] = [5, 7, 8, 9, 11, 18, 21];
-const FRA_DSCP: u16 = 25;
 
 /// What a rule is matched against.
 #[derive(Debug, Clone, Copy)]
@@ -72,75 +62,61 @@ enum Action {
 }
 
 /// The rules of one family, in the order in which the kernel walks them.
-pub(super) fn rules(host: &dyn Host, family: AddressFamily) -> (Vec<Rule>, Vec<Gap>) {
-    let mut request = RuleMessage::default();
-    request.header.family = family;
-    let place = if family == AddressFamily::Inet { "netlink RTM_GETRULE inet" } else { "netlink RTM_GETRULE inet6" };
-    let (rules, gaps) = rtnetlink::dump(host, "rules", place, RouteNetlinkMessage::GetRule(request), read);
+pub(super) fn rules(host: &dyn Host, family: Family) -> (Vec<Rule>, Vec<Gap>) {
+    let place = match family {
+        Family::V4 => "netlink RTM_GETRULE inet",
+        Family::V6 => "netlink RTM_GETRULE inet6",
+    };
+    let (rules, gaps) = rtnetlink::dump(host, "rules", place, &rtnl::rules_request(family), |message| {
+        Ok(rtnl::Rule::read(message)?.map(|row| Rule::new(&row)))
+    });
     let mut rules = rules.unwrap_or_default();
     rules.sort_by_key(|rule| rule.priority);
     (rules, gaps)
 }
 
-fn read(message: &nla::Message<'_>) -> Result<Option<Rule>, String> {
-    let RouteNetlinkMessage::NewRule(row) = rtnetlink::parse(message, HEADER, &ATTRIBUTES)? else {
-        return Ok(None);
-    };
-    let header = &row.header;
-    let mut rule = Rule {
-        invert: header.flags.contains(RuleFlags::Invert),
-        from_length: header.src_len,
-        to_length: header.dst_len,
-        tos: header.tos,
-        table: u32::from(header.table),
-        action: match header.action {
-            RuleAction::ToTable => Action::Lookup,
-            RuleAction::Goto => Action::Goto,
-            RuleAction::Blackhole => Action::Refuse("blackhole"),
-            RuleAction::Unreachable => Action::Refuse("unreachable"),
-            RuleAction::Prohibit => Action::Refuse("prohibit"),
-            _ => Action::Nop,
-        },
-        ..Rule::default()
-    };
-    let rest = message.body.get(HEADER..).unwrap_or_default();
-    rule.foreign = nla::attributes(rest).flatten().any(|it| !ATTRIBUTES.contains(&it.kind) && !NO_SELECTORS.contains(&it.kind));
-    for attribute in &row.attributes {
-        rule.add(attribute);
-    }
-    Ok(Some(rule))
-}
-
 impl Rule {
-    fn add(&mut self, attribute: &RuleAttribute) {
-        match attribute {
-            RuleAttribute::Destination(ip) => self.to = Some((*ip, self.to_length)),
-            RuleAttribute::Source(ip) => self.from = Some((*ip, self.from_length)),
-            RuleAttribute::Iifname(name) => self.iif = Some(name.clone()),
-            RuleAttribute::Oifname(name) => self.oif = Some(name.clone()),
-            RuleAttribute::Goto(priority) => self.goto = Some(*priority),
-            RuleAttribute::Priority(priority) => self.priority = *priority,
-            RuleAttribute::FwMark(mark) => self.mark = *mark,
-            RuleAttribute::FwMask(mask) => self.mask = Some(*mask),
-            RuleAttribute::Table(table) => self.table = *table,
-            RuleAttribute::L3MDev(on) => self.l3mdev = *on,
-            RuleAttribute::UidRange(range) => self.uids = Some((range.start, range.end)),
-            RuleAttribute::SuppressPrefixLen(length) => self.suppress_length = Some(*length).filter(|&length| length != u32::MAX),
-            RuleAttribute::SuppressIfGroup(group) => self.suppress_group = *group != u32::MAX,
-            RuleAttribute::TunId(id) => self.note(*id != 0, &format!(" tun_id {id}")),
-            RuleAttribute::IpProtocol(protocol) => {
-                let number = u8::from(*protocol);
-                self.note(number != 0, &format!(" ipproto {}", ip_protocol(number)));
+    fn new(row: &rtnl::Rule<'_>) -> Self {
+        let mut rule = Self {
+            priority: row.priority,
+            invert: row.invert,
+            from: row.from.map(|ip| (ip, row.from_length)),
+            from_length: row.from_length,
+            to: row.to.map(|ip| (ip, row.to_length)),
+            to_length: row.to_length,
+            tos: row.tos,
+            dscp: row.dscp,
+            mark: row.mark,
+            mask: row.mask,
+            iif: row.iif.map(str::to_owned),
+            oif: row.oif.map(str::to_owned),
+            l3mdev: row.l3mdev,
+            uids: row.uids,
+            other: false,
+            foreign: row.foreign,
+            table: row.table,
+            goto: row.goto,
+            action: match row.action {
+                RuleAction::Lookup => Action::Lookup,
+                RuleAction::Goto => Action::Goto,
+                RuleAction::Blackhole => Action::Refuse("blackhole"),
+                RuleAction::Unreachable => Action::Refuse("unreachable"),
+                RuleAction::Prohibit => Action::Refuse("prohibit"),
+                RuleAction::Nop => Action::Nop,
+            },
+            suppress_length: row.suppress_length.filter(|&length| length != u32::MAX),
+            suppress_group: row.suppress_group.is_some_and(|group| group != u32::MAX),
+            text_of_others: String::new(),
+        };
+        // In the order in which the kernel tells them (`fib_nl_fill_rule`).
+        rule.note(row.tunnel != 0, &format!(" tun_id {}", row.tunnel));
+        for (word, range) in [("sport", row.sport), ("dport", row.dport)] {
+            if let Some((first, last)) = range {
+                rule.note(true, &ports(word, first, last));
             }
-            RuleAttribute::SourcePortRange(range) => self.note(true, &ports("sport", range.start, range.end)),
-            RuleAttribute::DestinationPortRange(range) => self.note(true, &ports("dport", range.start, range.end)),
-            RuleAttribute::Other(other) if other.kind() == FRA_DSCP && other.value_len() == 1 => {
-                let mut value = [0];
-                other.emit_value(&mut value);
-                self.dscp = Some(value[0]);
-            }
-            _ => {}
         }
+        rule.note(row.protocol != 0, &format!(" ipproto {}", ip_protocol(row.protocol)));
+        rule
     }
 
     fn note(&mut self, selects: bool, text: &str) {

@@ -1,42 +1,19 @@
 //! The route that the kernel really takes, asked with the same source, interface, mark and TOS as the probes.
 
 use super::links::{Names, name};
-use super::routes::{Fact, read};
+use super::routes::destination;
 use super::rules::{self, Flow, Rule};
-use super::{gap, rtnetlink, words};
+use super::{gap, words};
 use crate::host::Host;
-use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use pathvet_checks::evidence::{Gap, Link, RouteUsed};
+use pathvet_checks::size::Family;
 use pathvet_checks::wire::nla;
+use pathvet_checks::wire::rtnl::{self, RouteQuery};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 
 const PLACE: &str = "netlink RTM_GETROUTE";
-
-/// One question to the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RouteQuery {
-    /// Where to.
-    pub dst: IpAddr,
-    /// Index of the interface that the probes are bound to.
-    pub oif: Option<u32>,
-    /// Source address that the probes are bound to.
-    pub source: Option<IpAddr>,
-    /// TOS or traffic class byte of the probes.
-    pub tos: u8,
-    /// `SO_MARK` of the probes.
-    pub mark: u32,
-}
-
-impl RouteQuery {
-    /// The question of a socket that is bound to nothing.
-    #[must_use]
-    pub const fn to(dst: IpAddr) -> Self {
-        Self { dst, oif: None, source: None, tos: 0, mark: 0 }
-    }
-}
 
 /// What is needed to explain the kernel's answers: names, VRFs and policy rules, read once for any number of questions.
 #[derive(Debug, Clone)]
@@ -71,8 +48,8 @@ impl Routing {
                 vrf_of.insert(link.ifindex, table);
             }
         }
-        let (rules4, mut gaps) = rules::rules(host, AddressFamily::Inet);
-        let (rules6, more) = rules::rules(host, AddressFamily::Inet6);
+        let (rules4, mut gaps) = rules::rules(host, Family::V4);
+        let (rules6, more) = rules::rules(host, Family::V6);
         gaps.extend(more);
         let tables = rules::table_names(host);
         let addresses = links.iter().flat_map(|link| &link.addresses).map(|address| address.local).collect();
@@ -141,37 +118,13 @@ pub fn routes_used(host: &dyn Host, routing: &Routing, queries: &[RouteQuery]) -
 const MANY: usize = 512;
 
 fn routes_of(host: &dyn Host, routing: &Routing, queries: &[RouteQuery]) -> Vec<Result<RouteUsed, Gap>> {
-    let requests: Vec<Vec<u8>> = queries.iter().flat_map(|query| [request(query, false), request(query, true)]).collect();
+    let requests: Vec<Vec<u8>> = queries.iter().flat_map(|query| [query.request(false), query.request(true)]).collect();
     let answers = host.netlink_many(libc::NETLINK_ROUTE, &requests);
     let used = |(query, pair): (&RouteQuery, &[io::Result<Vec<u8>>])| {
         let [plain, matched] = pair else { return Err(gap::malformed("routes", PLACE, "no answer")) };
         answer(routing, query, plain, matched)
     };
     queries.iter().zip(answers.chunks(2)).map(used).collect()
-}
-
-fn request(query: &RouteQuery, fib_match: bool) -> Vec<u8> {
-    let mut message = RouteMessage::default();
-    let (family, length) = if query.dst.is_ipv4() { (AddressFamily::Inet, 32) } else { (AddressFamily::Inet6, 128) };
-    message.header.address_family = family;
-    message.header.destination_prefix_length = length;
-    message.header.tos = query.tos;
-    message.header.flags = RouteFlags::LookupTable;
-    if fib_match {
-        message.header.flags |= RouteFlags::FibMatch;
-    }
-    message.attributes.push(RouteAttribute::Destination(query.dst.into()));
-    if let Some(source) = query.source.filter(|source| source.is_ipv4() == query.dst.is_ipv4()) {
-        message.header.source_prefix_length = length;
-        message.attributes.push(RouteAttribute::Source(source.into()));
-    }
-    if let Some(oif) = query.oif {
-        message.attributes.push(RouteAttribute::Oif(oif));
-    }
-    if query.mark != 0 {
-        message.attributes.push(RouteAttribute::Mark(query.mark));
-    }
-    rtnetlink::request(RouteNetlinkMessage::GetRoute(message), false)
 }
 
 fn answer(
@@ -185,14 +138,14 @@ fn answer(
         Err(error) => return refused(routing, query, error),
     };
     // An older kernel ignores RTM_F_FIB_MATCH and gives the same cloned route again (IPv4).
-    let matched = matched.as_ref().ok().and_then(|bytes| fact(bytes).ok()).filter(|fact| fact.family == 6 || !fact.cloned);
+    let matched = matched.as_ref().ok().and_then(|bytes| fact(bytes).ok()).filter(|fact| fact.family == Family::V6 || !fact.cloned);
     let entry = matched.as_ref();
     let expires = plain.expires.filter(|&ticks| ticks > 0);
     // Of an IPv4 route only a learnt MTU expires. An IPv6 route may itself (router advertisement): there the clone tells.
-    let cached = expires.filter(|_| plain.family == 4 || plain.cloned).and(plain.mtu);
+    let cached = expires.filter(|_| plain.family == Family::V4 || plain.cloned).and(plain.mtu);
     Ok(RouteUsed {
         kind: words::route_type(plain.kind),
-        dst: entry.map(Fact::destination),
+        dst: entry.map(destination),
         dev: plain.oif.map(|index| name(&routing.names, index)),
         gateway: plain.gateway,
         source: plain.prefsrc.or(query.source),
@@ -208,11 +161,11 @@ fn answer(
     })
 }
 
-fn fact(bytes: &[u8]) -> Result<Fact, Gap> {
+fn fact(bytes: &[u8]) -> Result<rtnl::Route, Gap> {
     let unreadable = |detail: String| gap::malformed("routes", PLACE, detail);
     let message = nla::messages(bytes).next().ok_or_else(|| unreadable("an empty answer".into()))?;
     let message = message.map_err(|fault| unreadable(fault.to_string()))?;
-    read(&message).map_err(unreadable)?.ok_or_else(|| unreadable("not a route".into()))
+    rtnl::Route::read(&message).map_err(|fault| unreadable(fault.to_string()))?.ok_or_else(|| unreadable("not a route".into()))
 }
 
 /// The kernel's refusals (`fib_props` in `net/ipv4/fib_semantics.c`, `ip6_rt_type_to_error`) as kinds of routes.

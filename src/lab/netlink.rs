@@ -3,12 +3,11 @@
 use super::network::{Address, Bridge, Route, RouteKind, Vxlan};
 use crate::sys::frame::wait_readable;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    BridgePortState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags,
-    LinkInfo, LinkMessage, State,
+    InfoBridge, InfoData, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
@@ -16,6 +15,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use pathvet_checks::wire::{nla, rtnl};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
@@ -230,9 +230,13 @@ impl Watch {
     pub(super) fn wait(self, mut indexes: Vec<u32>, limit: Duration) -> io::Result<()> {
         let end = Instant::now() + limit;
         loop {
-            let carrying: Vec<u32> = links()?.into_iter().filter(carries).map(|link| link.header.index).collect();
+            let carrying =
+                dump(&rtnl::links_request(), |message| Ok(rtnl::Link::read(message)?.filter(carries).map(|link| link.index)))?;
             indexes.retain(|index| !carrying.contains(index));
-            let tentative = addresses()?.iter().filter(|address| is_tentative(address)).count();
+            let tentative = dump(&rtnl::addresses_request(), |message| {
+                Ok(rtnl::Address::read(message)?.filter(|address| address.flags & IFA_F_TENTATIVE != 0))
+            })?;
+            let tentative = tentative.len();
             if indexes.is_empty() && tentative == 0 {
                 return Ok(());
             }
@@ -255,86 +259,51 @@ const RTMGRP_LINK: u32 = 1;
 /// Changes of IPv6 addresses (`linux/rtnetlink.h`).
 const RTMGRP_IPV6_IFADDR: u32 = 0x100;
 
-/// IPv4 has no such state.
-fn is_tentative(address: &AddressMessage) -> bool {
-    address.header.flags.contains(AddressHeaderFlags::Tentative)
-}
+/// Duplicate address detection is not through (`linux/if_addr.h`); IPv4 has no such state.
+const IFA_F_TENTATIVE: u8 = 0x40;
+/// `IF_OPER_UNKNOWN` and `IF_OPER_UP` (`linux/if.h`).
+const OPER_UNKNOWN: u8 = 0;
+const OPER_UP: u8 = 6;
+/// `IFLA_INFO_KIND`, `IFLA_INFO_SLAVE_KIND`, `IFLA_INFO_SLAVE_DATA` and `IFLA_BRPORT_STATE` (`linux/if_link.h`).
+const INFO_KIND: u16 = 1;
+const INFO_PORT_KIND: u16 = 4;
+const INFO_PORT_DATA: u16 = 5;
+const BRIDGE_PORT_STATE: u16 = 1;
+/// `BR_STATE_FORWARDING` (`linux/if_bridge.h`).
+const FORWARDING: u64 = 3;
 
-fn carries(link: &LinkMessage) -> bool {
-    let infos = || {
-        link.attributes.iter().filter_map(|attribute| match attribute {
-            LinkAttribute::LinkInfo(infos) => Some(infos),
-            _ => None,
-        })
-    };
+fn carries(link: &rtnl::Link<'_>) -> bool {
+    let info = |kind| nla::attributes(link.info.unwrap_or_default()).flatten().find(|attribute| attribute.kind == kind);
+    let is = |kind, word: &str| info(kind).is_some_and(|attribute| attribute.text() == word);
     // A tunnel does not tell its state.
-    let is_tunnel = infos().flatten().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vxlan)));
-    let blocked = infos().flatten().any(|info| match info {
-        LinkInfo::PortData(InfoPortData::BridgePort(port)) => !port.contains(&InfoBridgePort::State(BridgePortState::Forwarding)),
-        _ => false,
-    });
-    let is_up = |attribute: &LinkAttribute| match attribute {
-        LinkAttribute::OperState(State::Up) => true,
-        LinkAttribute::OperState(State::Unknown) => is_tunnel,
-        _ => false,
-    };
-    link.attributes.iter().any(is_up) && !blocked
-}
-
-/// Every link of this namespace.
-fn links() -> io::Result<Vec<LinkMessage>> {
-    dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| match message {
-        RouteNetlinkMessage::NewLink(link) => Some(link),
-        _ => None,
-    })
-}
-
-/// Every IPv6 address of this namespace.
-fn addresses() -> io::Result<Vec<AddressMessage>> {
-    let mut request = AddressMessage::default();
-    request.header.family = AddressFamily::Inet6;
-    dump(RouteNetlinkMessage::GetAddress(request), |message| match message {
-        RouteNetlinkMessage::NewAddress(address) => Some(address),
-        _ => None,
-    })
+    let is_up = link.operstate == Some(OPER_UP) || (link.operstate == Some(OPER_UNKNOWN) && is(INFO_KIND, "vxlan"));
+    let state = || info(INFO_PORT_DATA)?.nested().find(|attribute| attribute.kind == BRIDGE_PORT_STATE)?.number();
+    is_up && (!is(INFO_PORT_KIND, "bridge") || state() == Some(FORWARDING))
 }
 
 /// Asks for a whole table.
-fn dump<T>(request: RouteNetlinkMessage, pick: impl Fn(RouteNetlinkMessage) -> Option<T>) -> io::Result<Vec<T>> {
+fn dump<T>(request: &[u8], pick: impl Fn(&nla::Message<'_>) -> Result<Option<T>, rtnl::Unreadable>) -> io::Result<Vec<T>> {
     let socket = Socket::new(NETLINK_ROUTE)?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let mut request = NetlinkMessage::new(header, NetlinkPayload::from(request));
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+    socket.send_to(request, &SocketAddr::new(0, 0), 0)?;
     let mut rows = Vec::new();
     loop {
-        for answer in receive(&socket)? {
-            match answer.payload {
-                NetlinkPayload::Done(_) => return Ok(rows),
-                NetlinkPayload::Error(error) => return Err(error.to_io()),
-                NetlinkPayload::InnerMessage(message) => rows.extend(pick(message)),
-                _ => {}
+        let datagram = receive(&socket)?;
+        for message in nla::messages(&datagram) {
+            let message = message.map_err(io::Error::other)?;
+            match (message.kind, message.error()) {
+                (nla::DONE, _) => return Ok(rows),
+                (_, Some(error)) => return Err(io::Error::from_raw_os_error(error)),
+                _ => rows.extend(pick(&message).map_err(io::Error::other)?),
             }
         }
     }
 }
 
-/// The messages of one datagram.
-fn receive(socket: &Socket) -> io::Result<Vec<NetlinkMessage<RouteNetlinkMessage>>> {
+/// One datagram: whole messages.
+fn receive(socket: &Socket) -> io::Result<Vec<u8>> {
     let mut datagram = Vec::with_capacity(MESSAGES);
     socket.recv(&mut datagram, 0)?;
-    let mut messages = Vec::new();
-    let mut rest = datagram.as_slice();
-    while !rest.is_empty() {
-        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
-        let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4).max(16);
-        rest = rest.get(length..).unwrap_or_default();
-        messages.push(message);
-    }
-    Ok(messages)
+    Ok(datagram)
 }
 
 /// The table of local addresses (`RT_TABLE_LOCAL`, `linux/rtnetlink.h`).
@@ -357,13 +326,15 @@ fn send_chunk(socket: &Socket, chunk: &[(String, RouteNetlinkMessage, u16)]) -> 
     let mut missing = chunk.len();
     let mut first_error = None;
     while missing > 0 {
-        for answer in receive(socket)? {
-            let NetlinkPayload::Error(error) = answer.payload else { continue };
-            missing -= 1;
-            if error.code.is_some() && first_error.is_none() {
-                let what = usize::try_from(answer.header.sequence_number).ok().and_then(|at| chunk.get(at));
+        let datagram = receive(socket)?;
+        for answer in nla::messages(&datagram) {
+            let answer = answer.map_err(io::Error::other)?;
+            let Some(error) = answer.error() else { continue };
+            missing = missing.saturating_sub(1);
+            if error != 0 && first_error.is_none() {
+                let what = usize::try_from(answer.seq).ok().and_then(|at| chunk.get(at));
                 let what = what.map_or("a request", |(what, _, _)| what.as_str());
-                let error = error.to_io();
+                let error = io::Error::from_raw_os_error(error);
                 first_error = Some(io::Error::new(error.kind(), format!("{what}: {error}")));
             }
         }
