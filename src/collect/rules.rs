@@ -347,6 +347,28 @@ mod tests {
     }
 
     #[test]
+    fn selectors_that_the_question_does_not_carry_are_told_in_the_kernels_order() {
+        let row = rtnl::Rule {
+            action: RuleAction::Lookup,
+            invert: true,
+            priority: 90,
+            table: 254,
+            tunnel: 5,
+            sport: Some((1000, 2000)),
+            dport: Some((22, 22)),
+            protocol: 6,
+            suppress_length: Some(u32::MAX),
+            suppress_group: Some(u32::MAX),
+            ..rtnl::Rule::default()
+        };
+        let decide = |row: &rtnl::Rule<'_>| decider(&[Rule::new(row)], &flow("192.0.2.1"), 254, Some(0), &BTreeMap::new());
+        let text = "90: not from all tun_id 5 sport 1000-2000 dport 22 ipproto tcp lookup 254";
+        assert_eq!(decide(&row).as_deref(), Some(text));
+        assert_eq!(decide(&rtnl::Rule { invert: false, ..row }), None, "nobody knows whether it matches");
+        assert_eq!(decide(&rtnl::Rule { foreign: true, ..row }), None);
+    }
+
+    #[test]
     fn table_names_are_read() {
         let tree = tempfile::tempdir().expect("a directory");
         std::fs::create_dir_all(tree.path().join("etc/iproute2")).expect("a directory");

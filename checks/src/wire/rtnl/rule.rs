@@ -65,7 +65,6 @@ pub enum RuleAction {
 
 /// One rule: `RTM_NEWRULE`, a `struct fib_rule_hdr` and attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag or attribute of the kernel's own rule")]
 pub struct Rule<'a> {
     /// `dst_len`, bits.
     pub to_length: u8,
