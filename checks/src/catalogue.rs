@@ -1,9 +1,12 @@
-//! Known frame and packet ceilings, with their sources. Plain data; the command parses `checks/catalogue/*.yaml` into it.
+//! Known frame and packet ceilings, with their sources. Plain data; the command parses [`CEILINGS`] into it.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
+
+/// The built-in catalogue, `checks/catalogue/mtu-ceilings.yaml`, as the JSON that `checks/build.rs` makes of it.
+pub const CEILINGS: &str = include_str!(concat!(env!("OUT_DIR"), "/mtu-ceilings.json"));
 
 /// The whole catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

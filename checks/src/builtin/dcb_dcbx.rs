@@ -21,10 +21,11 @@ check! {
     /// The settings in operation decide: PFC of both ends, and ETS against the recommendation of the other end where this end is
     /// willing.
     ///
-    /// - PASS: they are equal, whatever the willing bits say.
+    /// - PASS: they are equal, and not both ends are willing.
     /// - FAIL: one end is willing and they are still unequal: not adopted. Or the plan's `willing` is not what the host has.
-    /// - WARN: both ends are willing and unequal (PFC is settled by the tie-break: the lower MAC address wins); neither is willing and
-    ///   they are unequal, so each keeps its own; one end speaks CEE and the other IEEE, so neither hears the other.
+    /// - WARN: both ends are willing, equal or not: the tie-break settles PFC, by which the lower MAC address wins, and nobody has
+    ///   decided it; neither is willing and they are unequal, so each keeps its own; one end speaks CEE and the other IEEE, so
+    ///   neither hears the other.
     /// - SKIP: no DCBX was heard, which is no fault.
     ///
     /// DCBX in the card's firmware (`lld_managed`) settles without the kernel. A neighbour that is known for less than two LLDP
@@ -110,12 +111,19 @@ fn settled(case: &Case<'_>, said: &mut Said, port: &Port<'_>, partner: &Partner<
     let variants = versions(port, partner);
     let unequal = unequal(port, partner, mine, theirs);
     if unequal.is_empty() {
-        said.say(Outcome::Pass, format!("the same as {far}"));
+        let both = (mine == Some(true) && theirs == Some(true)).then(|| tie_break(port, partner));
+        match both {
+            Some(tie) if variants.is_none() && !planned => {
+                said.say(Outcome::Warn, format!("equal to what {far} has, but both ends are willing: {tie}"));
+                said.remedies.push(remedy::willing_host(port, false));
+            }
+            tie => {
+                said.say(Outcome::Pass, format!("the same as {far}"));
+                said.notes.extend(tie.map(|tie| format!("{name} and {far} are both willing: {tie}")));
+            }
+        }
         if let Some((own, other)) = variants {
             said.notes.push(format!("{name} speaks {own} and {far} {other}: neither hears the other, yet they are equal"));
-        }
-        if mine == Some(true) && theirs == Some(true) {
-            said.notes.push(format!("{name} and {far} are both willing: {}", tie_break(port, partner)));
         }
         return;
     }

@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::OnceCell;
+use once_cell::race::OnceBox;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -439,7 +439,7 @@ impl Path {
     /// The subject of findings on this path, and what `parts` makes of the path: both are made when they are first asked for,
     /// and shared by all findings. With ten thousand paths that is most of a report.
     pub(crate) fn shared(&self, parts: impl FnOnce(&Self) -> At) -> (Arc<str>, Arc<At>) {
-        self.shared.0.get_or_init(|| (self.subject().into(), Arc::new(parts(self)))).clone()
+        self.shared.0.get_or_init(|| Box::new((self.subject().into(), Arc::new(parts(self))))).clone()
     }
 
     /// The subject of findings on this path: `node1->node2`, with the network and `/6` where they are needed to tell paths apart.
@@ -459,7 +459,7 @@ impl Path {
 
 /// What is worked out from a path once. It says nothing that the path does not, so that any two are equal.
 #[derive(Debug, Clone, Default)]
-pub struct Shared(OnceCell<(Arc<str>, Arc<At>)>);
+pub struct Shared(OnceBox<(Arc<str>, Arc<At>)>);
 
 impl PartialEq for Shared {
     fn eq(&self, _: &Self) -> bool {
