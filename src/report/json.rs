@@ -4,13 +4,13 @@ use pathvet_checks::report::Report;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::num::NonZero;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
 /// Paths up to which a report is indented: beyond, nobody reads it without a program.
 const READABLE: usize = 256;
 /// Rows that a thread makes text of at a time: some hundred kilobytes.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 /// The last keys of a report that has no rows.
 const NO_ROWS: &str = r#""paths":[],"findings":[],"diagnoses":[]}"#;
 
@@ -60,32 +60,37 @@ fn rows<T: Serialize + Sync>(rows: &[T], out: &mut impl Write) -> io::Result<()>
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(4);
     out.write_all(b"[")?;
     thread::scope(|scope| {
-        // Each thread waits with its next chunk until the one before is taken: little is held at a time.
+        // Each thread waits with its next chunk until the one before is taken: little is held at a time. Buffers go back and forth.
         let start = |first| {
             let (sender, receiver) = sync_channel(1);
+            let (back, spare) = channel();
             let own = rows.chunks(CHUNK).skip(first).step_by(threads);
+            let text = move |chunk| text(chunk, spare.try_recv().unwrap_or_default());
             let work = move || drop(own.map(text).try_for_each(|chunk| sender.send(chunk)));
-            thread::Builder::new().name("json".into()).spawn_scoped(scope, work).ok().map(|_| receiver)
+            thread::Builder::new().name("json".into()).spawn_scoped(scope, work).ok().map(|_| (receiver, back))
         };
-        let receivers: Vec<_> = (0..threads).map(start).collect();
+        let threads: Vec<_> = (0..threads).map(start).collect();
         for (index, chunk) in rows.chunks(CHUNK).enumerate() {
             if index > 0 {
                 out.write_all(b",")?;
             }
-            let bytes = match &receivers[index % threads] {
-                Some(receiver) => receiver.recv().map_err(io::Error::other)?,
+            let Some((receiver, back)) = &threads[index % threads.len()] else {
                 // No thread was to be had.
-                None => text(chunk),
+                out.write_all(&text(chunk, Vec::new())?)?;
+                continue;
             };
-            out.write_all(&bytes?)?;
+            let bytes = receiver.recv().map_err(io::Error::other)??;
+            out.write_all(&bytes)?;
+            // A thread that has made its last chunk wants none.
+            drop(back.send(bytes));
         }
         out.write_all(b"]")
     })
 }
 
-/// Rows and the commas between them.
-fn text<T: Serialize>(rows: &[T]) -> serde_json::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(CHUNK * 2048);
+/// Rows and the commas between them, written into `bytes`, whatever it held.
+fn text<T: Serialize>(rows: &[T], mut bytes: Vec<u8>) -> serde_json::Result<Vec<u8>> {
+    bytes.clear();
     for (index, row) in rows.iter().enumerate() {
         if index > 0 {
             bytes.push(b',');
