@@ -22,7 +22,8 @@ check! {
     ///   network is unreachable; the outgoing interface is down; two machines answer for the address. Virtual router addresses
     ///   (VRRP, HSRP, GLBP) beside the real one are a note.
     /// - UNKNOWN: the name does not resolve; this host's own packet filter refuses to send; the target is on this link, resolves
-    ///   and answers nothing (up, but it filters); the target is routed and silent.
+    ///   and answers nothing (up, but it filters); somebody refuses this kind of packet (prohibited, port unreachable), as filters
+    ///   do for hosts that are up; the target is routed and silent.
     /// - A gateway that pathvet chose itself and that stays silent is SKIP: many do not answer echo.
     ///
     /// While it is not PASS, the other path checks of the same pair are SKIP: one fault is one finding.
