@@ -106,7 +106,7 @@ fn a_target_is_joined_through_its_address() {
 }
 
 fn some_host() -> impl Strategy<Value = Host> {
-    let links = prop::option::of(prop::collection::vec((0u8..3, 0u8..3), 0..3));
+    let links = prop::option::of(prop::collection::vec((0u8..3, 0u8..3, any::<bool>()), 0..3));
     let gaps = prop::collection::btree_set(
         prop::sample::select(vec!["links", "links.e0.pause", "routes", "id", "os", "paths", "sysctl.x", "power", "memory"]),
         0..3,
@@ -121,9 +121,9 @@ fn some_host() -> impl Strategy<Value = Host> {
             origin: "local".into(),
             taken: taken.map(at),
             links: links.map(|links| {
-                let one = |(mac, mtu): (u8, u8)| Link {
+                let one = |(mac, mtu, ib): (u8, u8, bool)| Link {
                     mtu: 1500 + u32::from(mtu),
-                    ipoib: has[8].then(|| Box::new(Ipoib { pkey: Some(mac.into()), ..Ipoib::default() })),
+                    ipoib: (ib && has[8]).then(|| Box::new(Ipoib { pkey: Some(mac.into()), ..Ipoib::default() })),
                     lldp: has[9].then(Vec::new),
                     ..link("e0", &format!("02:00:00:00:00:0{mac}"), None)
                 };

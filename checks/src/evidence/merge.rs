@@ -75,9 +75,9 @@ pub fn host_of_target<'a>(evidence: &'a Evidence, path: &Path) -> Option<&'a Hos
         .or_else(|| only(evidence.hosts.iter().filter(named).filter(|host| !knows_addresses(host))))
 }
 
-fn only<'a>(mut hosts: impl Iterator<Item = &'a Host>) -> Option<&'a Host> {
-    let first = hosts.next()?;
-    hosts.next().is_none().then_some(first)
+fn only<T>(mut rows: impl Iterator<Item = T>) -> Option<T> {
+    let first = rows.next()?;
+    rows.next().is_none().then_some(first)
 }
 
 fn owns(host: &Host, address: IpAddr) -> bool {
@@ -202,7 +202,9 @@ fn unite(mut instances: Vec<Host>) -> Host {
     host.links = links.and_then(|at| instances[at].links.take());
     for link in host.links.iter_mut().flatten() {
         let name = link.ifname.clone();
-        fill(link, instances.iter().filter_map(|instance| instance.link(&name)));
+        // Of two links with one name nobody knows which is meant.
+        let same = |other: &&Link| other.ifname == name;
+        fill(link, instances.iter().filter_map(|instance| only(instance.links.iter().flatten().filter(same))));
     }
     host.routes = routes.and_then(|at| instances[at].routes.take());
     host.neighbours = neighbours.and_then(|at| instances[at].neighbours.take());
