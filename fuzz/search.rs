@@ -1,9 +1,7 @@
 //! The path-MTU search under any order of events.
 
 use pathvet_checks::evidence::{Path, PeerMtu, PeerMtuHow, RungOutcome};
-use pathvet_checks::search::{
-    BUDGET, Carrier, Config, Denial, MAX_BYTES_IN_FLIGHT, MAX_IN_FLIGHT, Methods, Probe, Search, Transmit,
-};
+use pathvet_checks::search::{BUDGET, Carrier, Config, MAX_BYTES_IN_FLIGHT, MAX_IN_FLIGHT, Methods, Probe, Search, Transmit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -130,8 +128,8 @@ impl Run {
             }
             10 => {
                 if let Some(probe) = chosen(bytes, self) {
-                    let denial = if bytes.byte().is_multiple_of(2) { Denial::Destination } else { Denial::Packet };
-                    self.search.on_unreachable(probe.seq, "host unreachable, says 192.0.2.254", denial, self.now);
+                    let word = if bytes.byte().is_multiple_of(2) { "host unreachable" } else { "port unreachable" };
+                    self.search.on_unreachable(probe.seq, word, self.now);
                 }
             }
             11 => {

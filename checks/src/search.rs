@@ -129,6 +129,15 @@ pub enum Denial {
     Packet,
 }
 
+impl Denial {
+    /// What an error speaks of whose name `words` begin with (RFC 792, RFC 4443 section 3.1).
+    #[must_use]
+    pub fn of(words: &str) -> Self {
+        let gone = ["network unreachable", "host unreachable", "no route"].iter().any(|name| words.starts_with(name));
+        if gone { Self::Destination } else { Self::Packet }
+    }
+}
+
 /// One probe to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {

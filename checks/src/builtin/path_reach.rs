@@ -5,6 +5,7 @@ use crate::check::{Check, Meta, check};
 use crate::evidence::{Asked, LimitKind, Method, Path};
 use crate::facts;
 use crate::report::{Finding, Outcome, Quantity};
+use crate::search::Denial;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -141,8 +142,10 @@ pub(crate) fn verdict(case: &Case<'_>, path: &Path) -> (Outcome, Reason) {
     if let Some(told) = &path.unreachable {
         // All other words may be a filter's ("prohibited"; "port unreachable" is what REJECT sends): the target may well be up
         // (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
-        let gone = ["network unreachable", "host unreachable", "no route"].iter().any(|word| told.starts_with(word));
-        return if gone { (Outcome::Fail, Reason::Told(told.clone())) } else { (Outcome::Unknown, Reason::Refused(told.clone())) };
+        return match Denial::of(told) {
+            Denial::Destination => (Outcome::Fail, Reason::Told(told.clone())),
+            Denial::Packet => (Outcome::Unknown, Reason::Refused(told.clone())),
+        };
     }
     let resolved = path.neighbour_lladdr.is_some();
     if facts::send_failed(path, "ENOBUFS") {

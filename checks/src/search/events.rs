@@ -137,8 +137,8 @@ impl Search {
         }
     }
 
-    /// An error other than too-big came back for probe `seq`: `what` names it and its sender.
-    pub fn on_unreachable(&mut self, seq: u16, what: &str, denial: Denial, now: Duration) {
+    /// An error other than too-big came back for probe `seq`: `what` names it and its sender, in words that [`Denial::of`] knows.
+    pub fn on_unreachable(&mut self, seq: u16, what: &str, now: Duration) {
         let Some(plan) = self.plan_of(seq) else { return };
         self.unreachable.get_or_insert_with(|| what.into());
         if plan.role != Role::Contact {
@@ -147,7 +147,8 @@ impl Search {
         self.take_in_flight(seq);
         // A late word on a question that another answer has settled ends nothing.
         let open = matches!(self.stage, Stage::Contact { .. }) && self.fallback.is_none();
-        if open && denial == Denial::Destination && self.in_flight.is_empty() {
+        if open && Denial::of(what) == Denial::Destination && self.in_flight.is_empty() {
+            self.unreachable = Some(what.into());
             self.queue.clear();
             self.stage = Stage::Contact { tries: u8::MAX };
             self.advance(now);

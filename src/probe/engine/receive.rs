@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::probe::packet::{self, Message, Quoted};
 use crate::sys;
-use pathvet_checks::search::{Carrier, Denial, Probe};
+use pathvet_checks::search::{Carrier, Probe};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -203,8 +203,7 @@ impl Engine<'_> {
         if (v6 && kind == 2) || (!v6 && kind == 3 && code == 4) {
             search.on_too_big(seq, from, mtu, now);
         } else if kind == 3 || (v6 && kind == 1) {
-            let (name, denial) = unreachable(v6, kind, code);
-            search.on_unreachable(seq, &format!("{name} from {from}"), denial, now);
+            search.on_unreachable(seq, &format!("{} from {from}", unreachable(v6, kind, code)), now);
         }
         self.after_event(path, now);
     }
@@ -319,16 +318,16 @@ impl Engine<'_> {
 }
 
 /// RFC 792, RFC 1812 section 5.2.7.1; RFC 4443 section 3.1.
-fn unreachable(v6: bool, kind: u8, code: u8) -> (&'static str, Denial) {
+fn unreachable(v6: bool, kind: u8, code: u8) -> &'static str {
     match (v6, kind, code) {
-        (false, 3, 0) => ("network unreachable", Denial::Destination),
-        (false, 3, 1) | (true, 1, 3) => ("host unreachable", Denial::Destination),
-        (true, 1, 0) => ("no route", Denial::Destination),
-        (false, 3, 2) => ("protocol unreachable", Denial::Packet),
-        (false, 3, 3) | (true, 1, 4) => ("port unreachable", Denial::Packet),
-        (false, 3, 9 | 10 | 13) | (true, 1, 1) => ("administratively prohibited", Denial::Packet),
-        (true, 1, 5) => ("source address failed policy", Denial::Packet),
-        (true, 1, 6) => ("route rejected", Denial::Packet),
-        _ => ("unreachable", Denial::Packet),
+        (false, 3, 0) => "network unreachable",
+        (false, 3, 1) | (true, 1, 3) => "host unreachable",
+        (true, 1, 0) => "no route",
+        (false, 3, 2) => "protocol unreachable",
+        (false, 3, 3) | (true, 1, 4) => "port unreachable",
+        (false, 3, 9 | 10 | 13) | (true, 1, 1) => "administratively prohibited",
+        (true, 1, 5) => "source address failed policy",
+        (true, 1, 6) => "route rejected",
+        _ => "unreachable",
     }
 }

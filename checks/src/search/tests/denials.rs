@@ -1,11 +1,11 @@
 //! What routers, filters and far ends refuse.
 
 use super::config;
-use crate::search::{Carrier, Denial, Probe, Search, Transmit};
+use crate::search::{Carrier, Probe, Search, Transmit};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// Sends what the search wants now; the probes by carrier.
+/// Sends what the search wants now: the probes, in their order.
 fn sent_now(search: &mut Search, now: Duration) -> Vec<Probe> {
     let mut sent = Vec::new();
     while let Some(transmit) = search.poll_transmit(now) {
@@ -20,7 +20,7 @@ fn sent_now(search: &mut Search, now: Duration) -> Vec<Probe> {
 /// The first echo was late; UDP was asked too, and a filter or another address of the far end refuses it after echo has answered.
 #[test]
 fn a_late_refusal_of_udp_ends_nothing() {
-    for denial in [Denial::Packet, Denial::Destination] {
+    for word in ["port unreachable from 192.0.2.3", "host unreachable from 192.0.2.254"] {
         let mut search = Search::new(config(9600, 1));
         let first = sent_now(&mut search, Duration::ZERO)[0];
         let now = Duration::from_millis(251);
@@ -28,7 +28,7 @@ fn a_late_refusal_of_udp_ends_nothing() {
         let carriers: Vec<Carrier> = second.iter().map(|probe| probe.carrier).collect();
         assert_eq!(carriers, [Carrier::Echo, Carrier::Udp]);
         search.on_reply(second[0].seq, now, None, Some(64));
-        search.on_unreachable(second[1].seq, "port unreachable from 192.0.2.3", denial, now);
+        search.on_unreachable(second[1].seq, word, now);
         assert!(!search.is_done());
         assert!(sent_now(&mut search, now).iter().any(|probe| probe.size == 9600), "the ladder goes on");
         assert!(search.largest_answered() < 1280 && first.carrier == Carrier::Echo);
@@ -47,10 +47,30 @@ fn a_filters_word_is_not_the_last() {
             if probe.carrier == Carrier::Tcp {
                 search.on_reply(probe.seq, now, None, None);
             } else {
-                search.on_unreachable(probe.seq, "administratively prohibited from 192.0.2.254", Denial::Packet, now);
+                search.on_unreachable(probe.seq, "administratively prohibited from 192.0.2.254", now);
             }
         }
     }
     assert!(asked.contains(&Carrier::Udp) && asked.contains(&Carrier::Tcp), "{asked:?}");
     assert!(!search.is_done());
+}
+
+/// A filter refuses UDP, then a router says that the host is not there: the router's word ends it and is the one to tell.
+#[test]
+fn the_word_that_ends_the_contact_is_kept() {
+    let mut search = Search::new(config(9600, 1));
+    let echo = sent_now(&mut search, Duration::ZERO)[0];
+    let now = Duration::from_millis(251);
+    let mut out = sent_now(&mut search, now);
+    out.retain(|probe| {
+        probe.carrier != Carrier::Udp || {
+            search.on_unreachable(probe.seq, "port unreachable from 192.0.2.254", now);
+            false
+        }
+    });
+    assert_eq!(search.unreachable.as_deref(), Some("port unreachable from 192.0.2.254"));
+    for probe in out.into_iter().chain([echo]).chain(sent_now(&mut search, now)) {
+        search.on_unreachable(probe.seq, "host unreachable from 192.0.2.254", now);
+    }
+    assert_eq!(search.unreachable.as_deref(), Some("host unreachable from 192.0.2.254"));
 }
