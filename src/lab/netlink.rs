@@ -15,7 +15,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use pathvet_checks::wire::{nla, rtnl};
+use pathvet_checks::wire::{linkinfo, nla, rtnl};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
@@ -264,21 +264,14 @@ const IFA_F_TENTATIVE: u8 = 0x40;
 /// `IF_OPER_UNKNOWN` and `IF_OPER_UP` (`linux/if.h`).
 const OPER_UNKNOWN: u8 = 0;
 const OPER_UP: u8 = 6;
-/// `IFLA_INFO_KIND`, `IFLA_INFO_SLAVE_KIND`, `IFLA_INFO_SLAVE_DATA` and `IFLA_BRPORT_STATE` (`linux/if_link.h`).
-const INFO_KIND: u16 = 1;
-const INFO_PORT_KIND: u16 = 4;
-const INFO_PORT_DATA: u16 = 5;
-const BRIDGE_PORT_STATE: u16 = 1;
-/// `BR_STATE_FORWARDING` (`linux/if_bridge.h`).
-const FORWARDING: u64 = 3;
 
 fn carries(link: &rtnl::Link<'_>) -> bool {
-    let info = |kind| nla::attributes(link.info.unwrap_or_default()).flatten().find(|attribute| attribute.kind == kind);
-    let is = |kind, word: &str| info(kind).is_some_and(|attribute| attribute.text() == word);
+    let info = linkinfo::read(link.info.unwrap_or_default(), &BTreeMap::new());
     // A tunnel does not tell its state.
-    let is_up = link.operstate == Some(OPER_UP) || (link.operstate == Some(OPER_UNKNOWN) && is(INFO_KIND, "vxlan"));
-    let state = || info(INFO_PORT_DATA)?.nested().find(|attribute| attribute.kind == BRIDGE_PORT_STATE)?.number();
-    is_up && (!is(INFO_PORT_KIND, "bridge") || state() == Some(FORWARDING))
+    let is_tunnel = info.info_kind.as_deref() == Some("vxlan");
+    let is_up = link.operstate == Some(OPER_UP) || (is_tunnel && link.operstate == Some(OPER_UNKNOWN));
+    let is_bridge_port = info.info_slave_kind.as_deref() == Some("bridge");
+    is_up && (!is_bridge_port || info.info_slave_data.get("state").is_some_and(|state| state == "forwarding"))
 }
 
 /// Asks for a whole table.
