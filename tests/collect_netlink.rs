@@ -1,6 +1,8 @@
 //! The reading of rtnetlink against netlink-packet-route, which is written by others: its messages are read with the same
 //! values, its requests have the same bytes, and what it reads of spoiled messages is what is read here.
 
+mod random;
+
 use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla as _, ParseableParametrized as _};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, State};
@@ -14,6 +16,7 @@ use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
 use pathvet_checks::size::Family;
 use pathvet_checks::wire::nla::{self, Message};
 use pathvet_checks::wire::rtnl::{self, RouteQuery, Unreadable};
+use random::Random;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -614,47 +617,35 @@ fn the_messages_of_the_library_are_read_with_equal_fields() {
     assert!(compared.iter().all(|&count| count >= 3));
 }
 
-/// xorshift64* (Vigna 2016): every run does the same.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).expect("31 bits") % limit.max(1)
-    }
-
-    /// Changes the body of a message; the header is made to fit again.
-    fn spoil(&mut self, sample: &[u8], other: &[u8]) -> Vec<u8> {
-        let mut bytes = sample.to_vec();
-        for _ in 0..=self.below(3) {
-            let at = nla::HEADER + self.below(bytes.len() - nla::HEADER);
-            match self.below(7) {
-                0 => bytes[at] ^= 1 << self.below(8),
-                1 => bytes[at] = [0, 1, 4, 8, 0x7f, 0xff][self.below(6)],
-                2 => bytes.truncate(at.max(nla::HEADER + 1)),
-                3 => {
-                    let end = (at + self.below(32)).min(bytes.len());
-                    bytes.drain(at.max(nla::HEADER + 1).min(end)..end);
-                }
-                // An attribute's length or type that is off by a little.
-                4 | 5 => {
-                    let at = at & !3;
-                    bytes[at] = bytes[at].wrapping_add([1, 2, 4, 0xff, 0xfe, 0xfc][self.below(6)]);
-                }
-                _ => {
-                    let from = (nla::HEADER + self.below(other.len() - nla::HEADER)) & !3;
-                    let end = (from + 4 * self.below(12)).min(other.len());
-                    let at = (at & !3).max(nla::HEADER);
-                    bytes.splice(at..at, other[from.min(end)..end].iter().copied());
-                }
+/// Changes the body of a message; the header is made to fit again.
+fn spoil(random: &mut Random, sample: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut bytes = sample.to_vec();
+    for _ in 0..=random.below(3) {
+        let at = nla::HEADER + random.below(bytes.len() - nla::HEADER);
+        match random.below(7) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => bytes[at] = [0, 1, 4, 8, 0x7f, 0xff][random.below(6)],
+            2 => bytes.truncate(at.max(nla::HEADER + 1)),
+            3 => {
+                let end = (at + random.below(32)).min(bytes.len());
+                bytes.drain(at.max(nla::HEADER + 1).min(end)..end);
+            }
+            // An attribute's length or type that is off by a little.
+            4 | 5 => {
+                let at = at & !3;
+                bytes[at] = bytes[at].wrapping_add([1, 2, 4, 0xff, 0xfe, 0xfc][random.below(6)]);
+            }
+            _ => {
+                let from = (nla::HEADER + random.below(other.len() - nla::HEADER)) & !3;
+                let end = (from + 4 * random.below(12)).min(other.len());
+                let at = (at & !3).max(nla::HEADER);
+                bytes.splice(at..at, other[from.min(end)..end].iter().copied());
             }
         }
-        let length = u32::try_from(bytes.len()).expect("short");
-        bytes[..4].copy_from_slice(&length.to_ne_bytes());
-        bytes
     }
+    let length = u32::try_from(bytes.len()).expect("short");
+    bytes[..4].copy_from_slice(&length.to_ne_bytes());
+    bytes
 }
 
 #[test]
@@ -667,7 +658,7 @@ fn the_library_reads_the_same_of_spoiled_messages_or_refuses_them_too() {
     let mut counts = [0; 4];
     for _ in 0..ROUNDS {
         let [sample, other] = [(); 2].map(|()| &samples[random.below(samples.len())]);
-        let bytes = random.spoil(sample, other);
+        let bytes = spoil(&mut random, sample, other);
         let message = nla::messages(&bytes).next().expect("one message").expect("the length fits");
         counts[compare(&message) as usize] += 1;
     }

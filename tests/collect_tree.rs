@@ -1,5 +1,7 @@
 //! Recorded trees: devices that the test kernel has not, recordings that give the same evidence again, hostile input.
 
+mod random;
+
 use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage::{self, NewAddress, NewLink, NewRoute, NewRule};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
@@ -15,6 +17,7 @@ use pathvet::collect;
 use pathvet::host::{DriverInfo, Host, Recorder, ThisHost, Tree};
 use pathvet_checks::evidence::{self, GapReason, Link};
 use pathvet_checks::wire::nla::{self, Builder};
+use random::Random;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
@@ -560,42 +563,30 @@ fn empty_and_odd_trees_are_gaps() {
 
 type Spoil<'a> = &'a dyn Fn(&Path, &[u8]);
 
-/// A generator of numbers (xorshift64*, Vigna 2016), so that every run does the same.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).expect("31 bits")
-    }
-
-    fn mutate(&mut self, bytes: &mut Vec<u8>) {
-        for _ in 0..=self.next() % 4 {
-            if bytes.is_empty() {
-                return;
+fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
+    for _ in 0..=random.below(4) {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = random.below(bytes.len());
+        match random.below(6) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => bytes[at] = [0, 1, 0x7f, 0xff][random.below(4)],
+            2 => bytes.truncate(at),
+            3 => {
+                let to = (at + random.below(64)).min(bytes.len());
+                bytes.drain(at..to);
             }
-            let at = self.next() % bytes.len();
-            match self.next() % 6 {
-                0 => bytes[at] ^= 1 << (self.next() % 8),
-                1 => bytes[at] = [0, 1, 0x7f, 0xff][self.next() % 4],
-                2 => bytes.truncate(at),
-                3 => {
-                    let to = (at + self.next() % 64).min(bytes.len());
-                    bytes.drain(at..to);
-                }
-                4 => {
-                    let to = (at + self.next() % 64).min(bytes.len());
-                    let part = bytes[at..to].to_vec();
-                    bytes.splice(at..at, part);
-                }
-                _ => {
-                    let at = at & !3;
-                    let value = u16::try_from(self.next() % 300).expect("small");
-                    if let Some(length) = bytes.get_mut(at..at + 2) {
-                        length.copy_from_slice(&value.to_ne_bytes());
-                    }
+            4 => {
+                let to = (at + random.below(64)).min(bytes.len());
+                let part = bytes[at..to].to_vec();
+                bytes.splice(at..at, part);
+            }
+            _ => {
+                let at = at & !3;
+                let value = u16::try_from(random.below(300)).expect("small");
+                if let Some(length) = bytes.get_mut(at..at + 2) {
+                    length.copy_from_slice(&value.to_ne_bytes());
                 }
             }
         }
@@ -611,7 +602,7 @@ impl Host for Spoiled {
     }
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let mut bytes = Made.read(path)?;
-        self.0.lock().expect("one thread").mutate(&mut bytes);
+        mutate(&mut self.0.lock().expect("one thread"), &mut bytes);
         Ok(bytes)
     }
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
@@ -622,7 +613,7 @@ impl Host for Spoiled {
     }
     fn netlink(&self, family: i32, request: &[u8]) -> io::Result<Vec<u8>> {
         let mut bytes = Made.netlink(family, request)?;
-        self.0.lock().expect("one thread").mutate(&mut bytes);
+        mutate(&mut self.0.lock().expect("one thread"), &mut bytes);
         Ok(bytes)
     }
     fn driver(&self, ifname: &str) -> io::Result<DriverInfo> {
@@ -668,7 +659,7 @@ fn spoiled_documents_never_panic() {
     let mut read = 0;
     for _ in 0..ROUNDS {
         let mut bytes = good.clone();
-        random.mutate(&mut bytes);
+        mutate(&mut random, &mut bytes);
         match collect::read_evidence("bad.json", &bytes) {
             Ok(_) => read += 1,
             Err(error) => assert!(error.line > 0 && !error.message.is_empty() && !error.message.contains('\n'), "{error}"),

@@ -4,28 +4,13 @@
 
 #![expect(clippy::print_stdout, reason = "a test says how much it tried")]
 
+use random::Random;
 use std::path::Path;
 
 #[path = "../fuzz/bodies.rs"]
 #[expect(unreachable_pub, reason = "the interface of another crate")]
 mod bodies;
-
-/// xorshift64*: small, seeded and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        let limit = u64::try_from(limit.max(1)).expect("a small number");
-        usize::try_from(self.next() % limit).expect("a small number")
-    }
-}
+mod random;
 
 /// Changes that a byte-wise reader meets: flips, cuts, repetitions, pieces of another input, lengths that are off by a little.
 fn mutate(random: &mut Random, sample: &[u8], other: &[u8]) -> Vec<u8> {

@@ -1,27 +1,13 @@
 //! Plans and lists that are broken at random, from a fixed seed: reading them never panics, and what is refused has a place.
 
+mod random;
+
 use pathvet::plan::{Local, Plan};
+use random::Random;
 use std::path::Path;
 
 /// How many broken plans are read.
 const RUNS: u32 = 20_000;
-
-/// xorshift64*: small, seeded and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        let limit = u64::try_from(limit.max(1)).expect("a small number");
-        usize::try_from(self.next() % limit).expect("a small number")
-    }
-}
 
 /// Pieces that mean something to a YAML or plan reader.
 const PIECES: [&str; 40] = [

@@ -5,6 +5,8 @@
 mod broken;
 mod looks;
 mod order;
+#[path = "../random/mod.rs"]
+mod random;
 mod round_trip;
 mod space;
 mod trace;

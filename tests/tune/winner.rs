@@ -1,6 +1,7 @@
 //! Who wins, as `sysctl --system` and `systemd-sysctl` have it: both run on the same files, and what they leave in `/proc/sys`
 //! is compared with what pathvet says.
 
+use super::random::Random;
 use super::space::{Sys, command, expect, inside, mount, pathvet, running, said, site, unmount};
 use std::collections::BTreeMap;
 use std::fs;
@@ -161,20 +162,8 @@ fn twelve_files_that_fight() {
     });
 }
 
-/// xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % u64::try_from(limit).unwrap()).unwrap()
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
+fn pick<T: Copy>(random: &mut Random, from: &[T]) -> T {
+    from[random.below(from.len())]
 }
 
 #[test]
@@ -201,12 +190,12 @@ fn any_files_that_fight() {
         for round in 0..ROUNDS {
             clear();
             for _ in 0..=random.below(9) {
-                let folder = random.pick(&["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"]);
+                let folder = pick(&mut random, &["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"]);
                 let mut text = String::new();
                 for _ in 0..=random.below(5) {
-                    let path = random.pick(&PATHS);
+                    let path = pick(&mut random, &PATHS);
                     let name = match random.below(4) {
-                        0 => random.pick(&globs).to_owned(),
+                        0 => pick(&mut random, &globs).to_owned(),
                         1 => path.to_owned(),
                         _ => key(path),
                     };
@@ -220,8 +209,11 @@ fn any_files_that_fight() {
                     };
                     text.push_str(&line);
                 }
-                let place =
-                    if random.below(8) == 0 { "/etc/sysctl.conf".into() } else { format!("{folder}/{}", random.pick(&names)) };
+                let place = if random.below(8) == 0 {
+                    "/etc/sysctl.conf".into()
+                } else {
+                    format!("{folder}/{}", pick(&mut random, &names))
+                };
                 if !Path::new(&place).is_symlink() {
                     match random.below(16) {
                         0 if !Path::new(&place).exists() => symlink("/dev/null", &place).unwrap(),
