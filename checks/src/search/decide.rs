@@ -91,9 +91,12 @@ impl Search {
         self.udp_tokens = (tokens.saturating_add(gained).min(UDP_BURST).saturating_sub(1000), now);
     }
 
-    /// How long a connect may keep the verdict waiting.
+    /// How long a connect may keep the verdict waiting: the ports are tried one after the other, and where packets are lost the
+    /// kernel's second SYN is waited for, a second after the first (`TCP_TIMEOUT_INIT` in the kernel's `include/net/tcp.h`).
     pub(super) fn patience(&self) -> Duration {
-        (self.rtt.smoothed() * 4).max(Duration::from_millis(15))
+        let answered = (self.rtt.smoothed() * 4).max(self.rtt.timeout()) + Duration::from_millis(15);
+        let lossy = self.policed || self.ladder().loss().1 > 0;
+        if lossy { answered + Duration::from_secs(1) } else { answered }
     }
 
     /// When a probe in flight counts as lost.

@@ -10,6 +10,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use proptest::prelude::*;
 
+mod connect;
 mod denials;
 
 /// A network between one host and one target.
@@ -36,6 +37,8 @@ struct Net {
     duplicates: bool,
     reorder: bool,
     mss: bool,
+    /// The first SYN is lost; the kernel sends another.
+    syn_lost: bool,
 }
 
 impl Net {
@@ -54,6 +57,7 @@ impl Net {
             duplicates: false,
             reorder: false,
             mss: true,
+            syn_lost: false,
         }
     }
 }
@@ -198,7 +202,8 @@ fn run(net: Net, config: Config) -> Run {
                     let peer = world.net.peer.filter(|_| world.net.mss);
                     let at_least = peer.is_some_and(|peer| peer >= interface);
                     let peer = peer.map(|value| PeerMtu { value: value.min(interface), how: PeerMtuHow::Mss, at_least });
-                    world.push(now + world.net.rtt, Event::Peer(peer));
+                    let second = if world.net.syn_lost { Duration::from_secs(1) } else { Duration::ZERO };
+                    world.push(now + second + world.net.rtt, Event::Peer(peer));
                 }
                 Transmit::Probe(probe) if probe.size > interface && probe.carrier != Carrier::Fragments => {
                     search.on_refused(probe.seq, Some(interface));
@@ -210,9 +215,12 @@ fn run(net: Net, config: Config) -> Run {
                 }
             }
         }
+        if search.is_done() {
+            break;
+        }
         let next_event = world.events.keys().next().copied();
         let timeout = search.poll_timeout();
-        assert!(next_event.is_some() || timeout.is_some() || search.is_done(), "nothing will ever happen: {:?}", search.stage);
+        assert!(next_event.is_some() || timeout.is_some(), "nothing will ever happen: {:?}", search.stage);
         idle = if worked { 0 } else { idle + 1 };
         assert!(idle < 1_000, "it spins: {:?} {:?}", search.stage, search.queue);
         match (next_event, timeout) {
@@ -648,6 +656,7 @@ proptest! {
             duplicates,
             reorder,
             mss,
+            syn_lost: seed.is_multiple_of(3),
         };
         let run = run(net, Config { on_link, resolved, gateway, ..config(interface, seed) });
         prop_assert!(run.sent.len() <= BUDGET as usize + 320, "{} probes", run.sent.len());

@@ -1,0 +1,26 @@
+//! The connect that reads the far end's MTU, where its first SYN is lost.
+
+use super::{Net, config, run};
+use crate::evidence::{LimitKind, PeerMtuHow};
+use core::time::Duration;
+
+/// Where packets are lost, the kernel's second SYN is waited for: without the far end's MTU the culprit stays open.
+#[test]
+fn a_lost_syn_is_sent_again_where_packets_are_lost() {
+    for seed in 0..20 {
+        for net in [Net { loss: 200, ..Net::clean(9198) }, Net { policer: Some((100, 10, false)), ..Net::clean(9198) }] {
+            let run = run(Net { peer: Some(9600), syn_lost: true, ..net }, config(9600, seed));
+            assert_eq!((run.path.path_mtu, run.path.limit.kind), (Some(9198), LimitKind::Silent), "{seed}");
+            let peer = run.path.peer_mtu.map(|peer| (peer.value, peer.how));
+            assert_eq!(peer, Some((9600, PeerMtuHow::Mss)), "{seed}");
+        }
+    }
+}
+
+/// A port that keeps silent behind a clean link is filtered.
+#[test]
+fn silence_on_a_clean_link_is_not_waited_for() {
+    let run = run(Net { peer: Some(9600), syn_lost: true, ..Net::clean(9198) }, config(9600, 1));
+    assert_eq!((run.path.path_mtu, run.path.limit.kind), (Some(9198), LimitKind::Silent));
+    assert!(run.elapsed < Duration::from_millis(200), "{:?}", run.elapsed);
+}
