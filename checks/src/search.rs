@@ -56,6 +56,8 @@ pub const MAX_BYTES_IN_FLIGHT: u32 = 256 * 1024;
 pub const BUDGET: u32 = 1_500;
 /// The same for a gateway that pathvet chose itself.
 pub const GATEWAY_BUDGET: u32 = 40;
+/// What a fragment of 1280 bytes carries, over IPv6; 24 bytes less than over IPv4 (RFC 8200 section 4.5).
+const FRAGMENT_PAYLOAD: u32 = 1_232;
 
 /// What a search may use, and what is known before it begins.
 #[derive(Debug, Clone)]
@@ -163,6 +165,8 @@ pub enum Transmit {
 pub struct Wanted {
     /// Bytes of IP packet; 0 for a connect.
     pub size: u32,
+    /// Packets that it takes: more than one where it is sent in fragments.
+    pub packets: u32,
     /// Larger than an Ethernet packet and than anything that has passed so far: a router may have to say that it is too big.
     pub oversize: bool,
 }
@@ -404,12 +408,17 @@ impl Search {
     pub fn peek_transmit(&mut self, now: Duration) -> Option<Wanted> {
         self.advance(now);
         if self.connect_wanted {
-            return Some(Wanted { size: 0, oversize: false });
+            return Some(Wanted { size: 0, packets: 1, oversize: false });
         }
         let next = self.sendable(now)?;
         // Every router carries an Ethernet packet in its fast path.
         let known = self.echo.low.max(self.udp.low).max(self.tcp.low).max(1500);
-        Some(Wanted { size: next.size, oversize: next.size > known && next.carrier != Carrier::Fragments })
+        let in_fragments = next.carrier == Carrier::Fragments;
+        Some(Wanted {
+            size: next.size,
+            packets: if in_fragments { next.size.div_ceil(FRAGMENT_PAYLOAD) } else { 1 },
+            oversize: next.size > known && !in_fragments,
+        })
     }
 
     /// The next thing to do now, or `None`.

@@ -338,6 +338,7 @@ impl<'a> Engine<'a> {
             let request = Request {
                 path,
                 size: wanted.size,
+                packets: wanted.packets,
                 oversize: wanted.oversize,
                 next_hop: slot.next_hop,
                 router: target.asked == Asked::Gateway,

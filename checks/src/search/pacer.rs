@@ -93,6 +93,8 @@ pub struct Request {
     pub path: u32,
     /// Bytes of IP packet.
     pub size: u32,
+    /// Packets that it takes, 1 or, in fragments, more.
+    pub packets: u32,
     /// Larger than anything that has passed on this path.
     pub oversize: bool,
     /// Number of the next hop, for routed paths; `None` for targets on the link.
@@ -133,10 +135,11 @@ impl Pacer {
         let run = Shape { burst: RUN_BURST.min(u64::from(rate).max(1)), per_second: rate.into() };
         let bytes = Shape { burst: RUN_BYTES, per_second: self.config.bytes_per_second };
         let target = if request.router { ROUTER } else { TARGET };
-        let size = u64::from(request.size);
+        let (size, packets) = (u64::from(request.size), u64::from(request.packets));
         let per_target = self.targets.entry(request.path).or_insert_with(|| Bucket::full(target, now));
-        let mut ready = self.run.ready(run, 1, now).max(self.bytes.ready(bytes, size, now)).max(per_target.ready(target, 1, now));
-        ready = ready.max(self.spread.0.ready(SPREAD_BYTES, size, now)).max(self.spread.1.ready(SPREAD_PROBES, 1, now));
+        let mut ready =
+            self.run.ready(run, packets, now).max(self.bytes.ready(bytes, size, now)).max(per_target.ready(target, packets, now));
+        ready = ready.max(self.spread.0.ready(SPREAD_BYTES, size, now)).max(self.spread.1.ready(SPREAD_PROBES, packets, now));
         let oversize = request.next_hop.filter(|_| request.oversize);
         if let Some(hop) = oversize {
             let bucket = self.next_hops.entry(hop).or_insert_with(|| Bucket::full(OVERSIZE, now));
@@ -145,12 +148,12 @@ impl Pacer {
         if ready > now {
             return Admission::At(ready);
         }
-        self.run.take(1);
+        self.run.take(packets);
         self.bytes.take(size);
         self.spread.0.take(size);
-        self.spread.1.take(1);
+        self.spread.1.take(packets);
         if let Some(bucket) = self.targets.get_mut(&request.path) {
-            bucket.take(1);
+            bucket.take(packets);
         }
         if let Some(bucket) = oversize.and_then(|hop| self.next_hops.get_mut(&hop)) {
             bucket.take(1);
@@ -169,7 +172,7 @@ mod tests {
     use super::*;
 
     fn request(path: u32) -> Request {
-        Request { path, size: 84, oversize: false, next_hop: None, router: false }
+        Request { path, size: 84, packets: 1, oversize: false, next_hop: None, router: false }
     }
 
     /// How many of `wanted` probes are admitted within the first `span`.
@@ -192,6 +195,14 @@ mod tests {
         let mut pacer = Pacer::new(PacerConfig::for_link(Some(100_000)));
         let count = admitted(&mut pacer, request(0), 10_000, Duration::from_secs(2));
         assert!((1_095..=1_101).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn fragments_are_packets() {
+        let mut pacer = Pacer::new(PacerConfig::for_link(Some(100_000)));
+        let train = Request { size: 9_600, packets: 8, ..request(0) };
+        let count = admitted(&mut pacer, train, 10_000, Duration::from_secs(2));
+        assert!((1_090..=1_108).contains(&(count * 8)), "{count}");
     }
 
     #[test]
