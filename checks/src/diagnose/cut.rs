@@ -232,10 +232,10 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
         let between = format!("between {from} and {to}");
         let something = format!("omething between {from} and {to} {what}.");
         // Who answers that a packet is too big has dropped it, whatever the MTU he names.
-        let liar = path
-            .too_big
-            .iter()
-            .find(|message| !message.believed && message.quoted > measured && Some(message.from) != path.address);
+        let liar = path.too_big.iter().find(|message| {
+            let fits = (measured..message.quoted).contains(&message.mtu);
+            !message.believed && message.quoted > measured && !fits && Some(message.from) != path.address
+        });
         let (kind, name, summary, confidence) = match larger {
             _ if let Some(lie) = liar => {
                 let summary = format!(
@@ -278,7 +278,13 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
             details.push(routed.to_owned());
         }
         for lie in path.too_big.iter().filter(|message| !message.believed && Some(*message) != liar) {
-            details.push(format!("{} answered with an MTU of {}, which is not what passes", lie.from, lie.mtu));
+            let said = format!("{} answered with an MTU of {}", lie.from, lie.mtu);
+            let fits = (measured..lie.quoted).contains(&lie.mtu);
+            details.push(if fits {
+                format!("{said} to what is larger than that, which is another cut")
+            } else {
+                format!("{said}, which is not what passes")
+            });
         }
         details.extend(known(&case, measured, sends));
         details.extend(elsewhere(&case, path, sends));

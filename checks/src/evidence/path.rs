@@ -369,7 +369,7 @@ pub struct TooBig {
     pub from: core::net::IpAddr,
     /// The MTU that it names.
     pub mtu: u32,
-    /// Size of the probe that it quotes.
+    /// Size of the smallest probe that it quotes.
     pub quoted: u32,
     /// It quotes a probe of ours, and a packet of the MTU it names then arrived.
     pub believed: bool,

@@ -126,8 +126,11 @@ impl Search {
         }
         let smallest = if self.config.v6 { 1280 } else { 68 };
         let usable = mtu >= smallest && mtu < plan.size && mtu >= self.ladder().low;
-        if !self.too_big.iter().any(|known| known.from == from && known.mtu == mtu) && self.too_big.len() < 16 {
-            self.too_big.push(TooBig { from, mtu, quoted: plan.size, believed: false });
+        let few = self.too_big.len() < 16;
+        match self.too_big.iter_mut().find(|known| known.from == from && known.mtu == mtu) {
+            Some(known) => known.quoted = known.quoted.min(plan.size),
+            None if few => self.too_big.push(TooBig { from, mtu, quoted: plan.size, believed: false }),
+            None => {}
         }
         if usable && self.hint.is_none_or(|hint| mtu < hint.mtu) {
             // Said, not silent: the running pairs are void.
