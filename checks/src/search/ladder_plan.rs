@@ -57,7 +57,7 @@ pub(super) fn sizes(config: &Config, gap: &Gap) -> Vec<u32> {
             }
         }
     }
-    let wide = end - gap.low - 1;
+    let wide = end.saturating_sub(gap.low + 1);
     if sizes.len() < 8.min(room) {
         let steps = u32::try_from(room.saturating_sub(sizes.len() + 1).min(18)).unwrap_or(18).min(wide);
         for step in 1..=steps {
@@ -81,4 +81,33 @@ fn room(size: u32, policed: bool) -> usize {
     let by_bytes = usize::try_from((MAX_BYTES_IN_FLIGHT - 2048) / size.max(1)).unwrap_or(MAX_IN_FLIGHT);
     let limit = if policed { 4 } else { MAX_IN_FLIGHT - 3 };
     by_bytes.clamp(3, limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::Methods;
+
+    /// This host itself refuses the control probe: there is nothing between it and the top.
+    #[test]
+    fn a_top_below_the_control_probe_is_no_panic() {
+        let methods = Methods { icmp: true, udp: false, tcp: false, forward_icmp: false, fragments: false, connect: false };
+        let config = Config {
+            v6: false,
+            interface_mtu: 70,
+            probe_above: false,
+            expected: None,
+            on_link: true,
+            resolved: true,
+            ceilings: [].into(),
+            methods,
+            gateway: false,
+            sample: 0,
+            ladder_only: false,
+            seed: 1,
+        };
+        let gap = Gap { low: 84, high: None, top: 70, first: false, second: true, tries: 1, policed: false };
+        assert!(sizes(&config, &gap).iter().all(|size| *size <= 70));
+        assert!(sizes(&config, &Gap { high: Some(84), ..gap }).iter().all(|size| *size <= 70));
+    }
 }
