@@ -3,6 +3,7 @@
 
 use pathvet::lab::Lab;
 use pathvet::lab::topologies::{ALL, Family, Held, Topology};
+use pathvet_checks::evidence::{LimitKind, Method};
 use pathvet_checks::report::{CulpritKind, Outcome, Report};
 use std::fmt::Debug;
 use std::path::Path;
@@ -112,4 +113,26 @@ fn every_row_of_the_table_is_right() {
     }
     println!("{rows} rows, {} wrong", wrong.len());
     assert!(rows > 0 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The cable itself drops what is too long for its other end, and the kernel says "no buffer space" for that too, as it does where
+/// the neighbour table is full. The path is probed once all the same: another search would find the far end's errors spent.
+#[test]
+fn a_cable_that_drops_is_no_full_neighbour_table() {
+    for family in Family::BOTH {
+        let mut scene = Topology::find("echo-filtered-cut").expect("it exists").scene(family);
+        let near = scene.network.cables.iter_mut().find(|cable| cable.ends.iter().any(|end| end.host == "node1"));
+        let far = near.and_then(|cable| cable.ends.iter_mut().find(|end| end.host != "node1")).expect("node1 has a cable");
+        // A veth receives 4 bytes more than its MTU.
+        far.mtu = 9194;
+        let lab = Lab::build(Path::new(PATHVET), scene).expect("the lab starts");
+        let target = lab.target().expect("it has a target").to_string();
+        let output = lab.run(lab.first(), &[PATHVET, "check", "--format", "json", &target]).expect("it runs");
+        let report: Report = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.stderr));
+        let path = &report.paths[0].path;
+        assert_eq!((report.verdict, path.path_mtu, path.limit.kind), (Outcome::Fail, Some(9198), LimitKind::Silent), "{family}");
+        assert_eq!(path.method, Some(Method::Udp), "{family}");
+        let carried = lab.counters("sw1").expect("the lab runs").expect("it is a box")[0].packets;
+        assert!(carried <= path.probes_sent, "{family}: {carried} packets, {} probes", path.probes_sent);
+    }
 }

@@ -172,7 +172,8 @@ impl Engine<'_> {
                 search.on_refused(probe.seq, (probe.size > target.interface_mtu).then_some(target.interface_mtu));
             }
             _ if is_full(error) || no_neighbour => {
-                if target.on_link && !target.resolved {
+                // A neighbour that has answered is in the table: there it is the interface below that drops.
+                if target.on_link && !target.resolved && !slot.resolved {
                     self.full_at = Some(now);
                 }
                 if now.saturating_sub(*self.full_since.get_or_insert(now)) < patience {
