@@ -432,7 +432,7 @@ impl Search {
                 self.enqueue(at, size, Carrier::Udp, Role::Confirm);
             }
         }
-        if self.config.methods.connect && !self.connect_asked && self.peer_mtu.is_none() {
+        if self.config.methods.connect && !self.connect_asked && !self.knows_far_mtu() {
             self.connect_asked = true;
             self.connect_wanted = true;
         }
@@ -478,6 +478,9 @@ impl Search {
         if cut && !self.config.gateway && self.confirm_cut(low, now) {
             return;
         }
+        if self.narrow_far_mtu(now) {
+            return;
+        }
         if self.wants_loss_sample() {
             self.stage = Stage::Slow;
             self.enqueue_slow(now + SAMPLE_GAP, LOSS_SAMPLE.saturating_sub(self.slow.0), SAMPLE_GAP);
@@ -512,7 +515,7 @@ impl Search {
         if self.config.ladder_only {
             return false;
         }
-        if self.config.methods.connect && !self.connect_asked && self.peer_mtu.is_none() {
+        if self.config.methods.connect && !self.connect_asked && !self.knows_far_mtu() {
             self.connect_asked = true;
             self.connect_wanted = true;
         }
@@ -613,7 +616,7 @@ impl Search {
     }
 
     fn ask_fragments(&mut self, now: Duration) -> bool {
-        let known = self.peer_mtu.is_some() || self.connect_pending.is_some() || self.connect_wanted;
+        let known = self.knows_far_mtu() || self.connect_pending.is_some() || self.connect_wanted;
         let routed = !self.config.v6 && !self.config.on_link;
         if known || routed || self.fragments_asked || !self.config.methods.fragments {
             return false;
@@ -623,6 +626,23 @@ impl Search {
             self.enqueue(now, self.config.interface_mtu.max(1281), Carrier::Fragments, Role::Confirm);
         }
         self.enqueue(now, self.control_size(), Carrier::Echo, Role::Ladder);
+        true
+    }
+
+    /// Asks for what lies between the largest answer that is known to come back whole and the smallest that does not.
+    fn narrow_far_mtu(&mut self, now: Duration) -> bool {
+        let Some((whole, limit)) = self.far_mtu().filter(|_| self.peer_mtu.is_none() && self.main == Carrier::Echo) else {
+            return false;
+        };
+        let (top, lossy) = (limit.min(self.ladder().low), self.ladder().loss().1 > 0);
+        let rounds = if lossy { 4 } else { 1 };
+        if whole >= top || self.narrowed >= rounds || self.config.gateway || self.config.ladder_only {
+            return false;
+        }
+        self.narrowed += 1;
+        for size in whole + 1..=top {
+            self.enqueue(now, size, Carrier::Echo, Role::Ladder);
+        }
         true
     }
 }

@@ -212,14 +212,13 @@ impl Search {
             Carrier::Fragments => {
                 if let Some(fragment) = fragment.filter(|fragment| *fragment < plan.size) {
                     self.largest_fragment = Some(self.largest_fragment.map_or(fragment, |known| known.max(fragment)));
-                    self.note_fragments(fragment);
                 }
                 return;
             }
             Carrier::Echo => match fragment.filter(|fragment| *fragment < plan.size) {
                 Some(fragment) => {
                     self.largest_fragment = Some(self.largest_fragment.map_or(fragment, |known| known.max(fragment)));
-                    self.note_fragments(fragment);
+                    self.split_reply = Some(self.split_reply.map_or(plan.size, |known| known.min(plan.size)));
                 }
                 None => self.whole_reply = self.whole_reply.max(plan.size),
             },

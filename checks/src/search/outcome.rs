@@ -25,7 +25,8 @@ impl Search {
         path.unreachable.clone_from(&self.unreachable);
         path.send_error.clone_from(&self.send_error);
         path.incomplete.clone_from(&self.incomplete);
-        path.peer_mtu = self.peer_mtu;
+        let from_fragments = || self.far_mtu().map(|(value, _)| PeerMtu { value, how: PeerMtuHow::Fragments, at_least: false });
+        path.peer_mtu = self.peer_mtu.or_else(from_fragments);
         path.policer = self.policed.then_some(Policer { per_second: 20 });
         path.rtt_us = self.rtt();
         path.rungs = self.rungs();
@@ -194,17 +195,20 @@ impl Search {
         self.largest_fragment.is_some_and(|fragment| fragment < self.ladder().low)
     }
 
-    /// Reads the far end's MTU from the largest fragment of an answer. On a routed IPv4 path any router may have cut it.
-    pub(super) fn note_fragments(&mut self, fragment: u32) {
-        if !self.config.v6 && !self.config.on_link {
-            return;
-        }
-        let low = self.ladder().low;
-        // A fragment's payload is a multiple of eight, so up to seven bytes of the MTU stay unused (RFC 791, RFC 8200).
-        let value = if fragment <= low && low < fragment + 8 { low } else { fragment };
-        if self.peer_mtu.is_none() {
-            self.peer_mtu = Some(PeerMtu { value, how: PeerMtuHow::Fragments, at_least: false });
-        }
+    /// The far end's MTU, from and to, as its answers in fragments tell it. On a routed IPv4 path any router may have cut them.
+    ///
+    /// A fragment's payload is a multiple of eight, so up to seven bytes of the MTU stay unused (RFC 791, RFC 8200); what came back
+    /// whole, what did not, and what arrives there narrow it down.
+    pub(super) fn far_mtu(&self) -> Option<(u32, u32)> {
+        let fragment = self.largest_fragment.filter(|_| self.config.v6 || self.config.on_link)?;
+        let limit = self.split_reply.map_or(fragment + 7, |split| (fragment + 7).min(split - 1)).max(fragment);
+        let within = |size: &u32| (fragment..=limit).contains(size);
+        let least = [self.whole_reply, self.ladder().low].into_iter().filter(within).max();
+        Some((least.unwrap_or(fragment), limit))
+    }
+
+    pub(super) fn knows_far_mtu(&self) -> bool {
+        self.peer_mtu.is_some() || self.far_mtu().is_some()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The connect that reads the far end's MTU, where its first SYN is lost.
+//! The far end's own MTU: from a connect, where its first SYN is lost too, and from the fragments of its answers.
 
 use super::{Net, config, run};
 use crate::evidence::{LimitKind, PeerMtuHow};
@@ -23,4 +23,18 @@ fn silence_on_a_clean_link_is_not_waited_for() {
     let run = run(Net { peer: Some(9600), syn_lost: true, ..Net::clean(9198) }, config(9600, 1));
     assert_eq!((run.path.path_mtu, run.path.limit.kind), (Some(9198), LimitKind::Silent));
     assert!(run.elapsed < Duration::from_millis(200), "{:?}", run.elapsed);
+}
+
+/// Fragments alone leave up to seven bytes open. A veth receives four bytes more than its MTU; a card may receive much more.
+#[test]
+fn fragments_tell_the_far_ends_mtu_to_the_byte() {
+    for peer in (1400..9000).step_by(13) {
+        for (forward, loss) in [(peer, 0), (peer + 4, 0), (65_535, 0), (peer + 4, 50)] {
+            let net = Net { peer: Some(peer), mss: false, loss, ..Net::clean(forward) };
+            let run = run(net, config(9216, 1));
+            assert_eq!(run.path.path_mtu, Some(forward.min(9216)), "{peer} {forward}");
+            let found = run.path.peer_mtu.map(|peer| (peer.value, peer.how));
+            assert_eq!(found, Some((peer, PeerMtuHow::Fragments)), "{peer} {forward} {loss}");
+        }
+    }
 }
