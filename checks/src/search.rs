@@ -286,6 +286,9 @@ pub struct Search {
     confirm_extra: u8,
     /// Questions by UDP after a pause, where all others were silent.
     udp_late: u8,
+    /// A round by UDP in which what had arrived before went unanswered too: it says nothing about sizes.
+    udp_fence_lost: bool,
+    udp_voids: u8,
     reasked: u8,
     echo_cut: Option<u32>,
     forward_icmp: ForwardIcmp,
@@ -357,6 +360,8 @@ impl Search {
             confirm_for: 0,
             confirm_extra: 0,
             udp_late: 0,
+            udp_fence_lost: false,
+            udp_voids: 0,
             reasked: 0,
             echo_cut: None,
             forward_icmp: ForwardIcmp::default(),

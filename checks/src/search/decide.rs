@@ -17,6 +17,8 @@ const LOSS_SAMPLE: u32 = 300;
 const SLOW_SAMPLE: u32 = 40;
 /// Pairs of the first proof: what it takes without loss.
 const PAIRS: u32 = 13;
+/// The same by UDP: groups, and how many N + 1 there are in each beside one N.
+const UDP_PROOF: (u32, u32) = (6, 7);
 /// SYNs of one path at most, and their distance.
 const MAX_SYNS: u32 = 20;
 const SYN_GAP: Duration = Duration::from_millis(20);
@@ -146,8 +148,9 @@ impl Search {
                 self.control_sample.0 += 1;
             }
             if plan.carrier == Carrier::Udp && plan.size <= self.udp.low {
-                // Its answer may have been lost on the way back, and was counted at the far end all the same.
-                self.spend_udp_token(now);
+                // What arrived before: the far end has most likely spent its errors, on others or on the run before this one.
+                self.udp_tokens = (0, now);
+                self.udp_fence_lost |= plan.role == Role::Ladder;
             }
             self.ladder_of(plan.carrier).at(plan.size).lost += 1;
         }
@@ -207,6 +210,9 @@ impl Search {
             for number in 0..8 {
                 self.enqueue(now + step * number, self.control_size(), Carrier::Echo, Role::Contact);
             }
+        } else if carrier == Carrier::Udp {
+            // TCP's silence proves nothing, so it is the last resort.
+            self.fallback = Some(carrier);
         }
     }
 
@@ -245,9 +251,17 @@ impl Search {
             }
             return;
         }
+        if self.main == Carrier::Tcp && self.take_over_by_udp(now) {
+            return;
+        }
         if self.main == Carrier::Tcp && self.tcp_syns() + 2 > MAX_SYNS {
             self.finish(now);
             return;
+        }
+        if core::mem::take(&mut self.udp_fence_lost) && self.main == Carrier::Udp && self.udp_voids < 3 {
+            self.udp_voids += 1;
+            self.udp.forget_losses();
+            self.gap_rounds = self.gap_rounds.saturating_sub(1);
         }
         match self.ladder().high(stats::tries_for(sent, lost)) {
             Some(high) if high == low + 1 && self.rounds > 0 => self.prove(low, now),
@@ -333,6 +347,9 @@ impl Search {
             Carrier::Udp => {
                 let step = self.rtt.smoothed() * 5 / 4 + Duration::from_millis(1);
                 self.enqueue_descending(now, &sizes, step);
+                // Where all were silent: was the far end free to answer?
+                let at = now + step * u32::try_from(sizes.len()).unwrap_or(u32::MAX);
+                self.enqueue(at, self.udp.low.max(self.control_size()), Carrier::Udp, Role::Ladder);
             }
             Carrier::Tcp => self.enqueue_descending(now, &sizes, SYN_GAP.max(self.rtt.smoothed() * 5 / 4)),
             Carrier::Echo | Carrier::ForwardIcmp | Carrier::Fragments => {
@@ -362,6 +379,25 @@ impl Search {
         }
     }
 
+    /// Where only TCP answered so far and something seems to stop it, UDP is asked once more, after the far end's pause between two
+    /// errors: TCP's silence proves nothing, UDP's does. `true` while that is going on.
+    fn take_over_by_udp(&mut self, now: Duration) -> bool {
+        let low = self.tcp.low;
+        if self.udp_late > 0 && self.udp.low >= low {
+            self.main = Carrier::Udp;
+            self.pairs = Pairs::default();
+            self.decide(now);
+            return true;
+        }
+        let stopped = self.tcp.high(1).is_some();
+        if !stopped || !self.config.methods.udp || self.config.gateway || self.udp_late > 0 {
+            return false;
+        }
+        self.udp_late += 1;
+        self.enqueue(now + ERROR_GAP, low, Carrier::Udp, Role::Confirm);
+        true
+    }
+
     fn tcp_syns(&self) -> u32 {
         self.tcp.all().iter().map(|tally| tally.sent).sum::<u32>() + 4
     }
@@ -372,7 +408,7 @@ impl Search {
             self.pairs = Pairs { low, ..Pairs::default() };
         }
         let pairs = &mut self.pairs;
-        if pairs.high_replied == 0 && stats::proves_cut(pairs.low_sent, pairs.low_replied) {
+        if pairs.high_replied == 0 && stats::proves_cut(pairs.low_sent, pairs.low_replied, pairs.high_sent) {
             pairs.proven = true;
             self.settle(now);
             return;
@@ -381,11 +417,13 @@ impl Search {
         let count = if first { PAIRS } else { 6 };
         self.rounds += 1;
         if self.main == Carrier::Udp {
-            self.enqueue_pairs(now, low, count, Duration::from_millis(2));
+            // What arrives costs one of the few errors that the far end sends a second; what vanishes costs nothing.
+            let (count, above) = if first { UDP_PROOF } else { (2, UDP_PROOF.1) };
+            self.enqueue_proof(now, low, (count, above), Duration::from_millis(2));
             return;
         }
         if self.policed {
-            self.enqueue_pairs(now, low, count, SLOW_GAP);
+            self.enqueue_proof(now, low, (count, 1), SLOW_GAP);
             return;
         }
         let span = self.rtt.smoothed().max(Duration::from_millis(5));
@@ -394,26 +432,24 @@ impl Search {
             for (burst, pairs) in [third, third, count - 2 * third].into_iter().enumerate() {
                 let jitter = Duration::from_micros(self.rng.below(u64::try_from(span.as_micros() / 16).unwrap_or(0)));
                 let at = now + span * u32::try_from(burst).unwrap_or(0) / 2 + if burst == 1 { jitter } else { Duration::ZERO };
-                self.enqueue_pairs(at, low, pairs, Duration::ZERO);
+                self.enqueue_proof(at, low, (pairs, 1), Duration::ZERO);
                 self.enqueue(at, self.control_size(), Carrier::Echo, Role::Ladder);
                 if burst == 0 {
                     self.ask_second_method(at, low);
                 }
             }
         } else {
-            self.enqueue_pairs(now, low, count, Duration::ZERO);
+            self.enqueue_proof(now, low, (count, 1), Duration::ZERO);
             self.enqueue(now + Duration::from_micros(400), self.control_size(), Carrier::Echo, Role::Ladder);
         }
     }
 
-    /// Pairs in random order at random spacing.
-    fn enqueue_pairs(&mut self, mut at: Duration, low: u32, count: u32, gap: Duration) {
+    /// So many groups, each of one N and `above` N + 1, in random order at random spacing.
+    fn enqueue_proof(&mut self, mut at: Duration, low: u32, (count, above): (u32, u32), gap: Duration) {
         for _ in 0..count {
-            let mut pair = [(low, Role::PairLow), (low + 1, Role::PairHigh)];
-            if self.rng.below(2) == 1 {
-                pair.swap(0, 1);
-            }
-            for (size, role) in pair {
+            let place = self.rng.below(u64::from(above) + 1);
+            for index in 0..=above {
+                let (size, role) = if u64::from(index) == place { (low, Role::PairLow) } else { (low + 1, Role::PairHigh) };
                 self.enqueue(at, size, self.main, role);
                 at += if gap.is_zero() { Duration::from_micros(self.rng.below(60)) } else { gap };
             }

@@ -6,17 +6,17 @@ const PROOF_ODDS: u128 = 10_000_000;
 /// Fixed point for products of fractions below one.
 const ONE: u128 = 1_000_000_000_000_000_000_000_000_000_000;
 
-/// Whether `replied` of `sent` answers at one size and none of `sent` at the next are too unlikely without a cut between them.
+/// Whether `replied` of `sent` answers at one size and none of `larger` at the next are too unlikely without a cut between them.
 ///
-/// Fisher's exact test, one-sided: with the answers spread blindly over all 2n probes, the odds that none falls on the larger
-/// size are C(n, a) / C(2n, a). True below 1e-7. Loss that hits both sizes alike cancels.
+/// Fisher's exact test, one-sided: with the answers spread blindly over all probes, the odds that none falls on the larger size
+/// are C(sent, a) / C(sent + larger, a). True below 1e-7. Loss that hits both sizes alike cancels.
 #[must_use]
-pub fn proves_cut(sent: u32, replied: u32) -> bool {
-    let n = u128::from(sent);
+pub fn proves_cut(sent: u32, replied: u32, larger: u32) -> bool {
+    let (n, all) = (u128::from(sent), u128::from(sent) + u128::from(larger));
     let a = u128::from(replied.min(sent));
     let mut odds = ONE;
     for i in 0..a {
-        odds = odds * (n - i) / (2 * n - i);
+        odds = odds * (n - i) / (all - i);
     }
     odds < ONE / PROOF_ODDS
 }
@@ -62,19 +62,25 @@ mod tests {
 
     #[test]
     fn thirteen_pairs_prove_a_cut_without_loss() {
-        assert!(!proves_cut(12, 12));
-        assert!(proves_cut(13, 13));
+        assert!(!proves_cut(12, 12, 12));
+        assert!(proves_cut(13, 13, 13));
+    }
+
+    #[test]
+    fn few_answers_take_many_silences() {
+        assert!(!proves_cut(5, 5, 42) && !proves_cut(6, 6, 40) && !proves_cut(6, 5, 42));
+        assert!(proves_cut(6, 6, 42));
     }
 
     #[test]
     fn more_pairs_are_needed_under_loss() {
         // The medians that VERDICTS names for 5, 20 and 40 % loss each way.
-        assert!(proves_cut(16, 15));
-        assert!(!proves_cut(20, 12));
-        assert!(proves_cut(57, 21));
-        assert!(!proves_cut(57, 18));
-        assert!(!proves_cut(100, 0));
-        assert!(!proves_cut(0, 0));
+        assert!(proves_cut(16, 15, 16));
+        assert!(!proves_cut(20, 12, 20));
+        assert!(proves_cut(57, 21, 57));
+        assert!(!proves_cut(57, 18, 57));
+        assert!(!proves_cut(100, 0, 100));
+        assert!(!proves_cut(0, 0, 0));
     }
 
     #[test]

@@ -39,6 +39,8 @@ struct Net {
     mss: bool,
     /// The first SYN is lost; the kernel sends another.
     syn_lost: bool,
+    /// The far end has just sent all the errors that it may.
+    udp_spent: bool,
 }
 
 impl Net {
@@ -58,6 +60,7 @@ impl Net {
             reorder: false,
             mss: true,
             syn_lost: false,
+            udp_spent: false,
         }
     }
 }
@@ -186,7 +189,7 @@ fn run(net: Net, config: Config) -> Run {
         count: 0,
         router_spoke: None,
         bucket: (net.policer.map_or(0, |(_, burst, _)| burst * 1_000_000), Duration::ZERO),
-        udp_bucket: (6_000_000, Duration::ZERO),
+        udp_bucket: (if net.udp_spent { 0 } else { 6_000_000 }, Duration::ZERO),
         net,
     };
     let mut search = Search::new(config);
@@ -657,6 +660,7 @@ proptest! {
             reorder,
             mss,
             syn_lost: seed.is_multiple_of(3),
+            udp_spent: seed.is_multiple_of(5),
         };
         let run = run(net, Config { on_link, resolved, gateway, ..config(interface, seed) });
         prop_assert!(run.sent.len() <= BUDGET as usize + 320, "{} probes", run.sent.len());

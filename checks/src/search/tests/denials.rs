@@ -1,6 +1,7 @@
 //! What routers, filters and far ends refuse.
 
-use super::config;
+use super::{Net, config, run};
+use crate::evidence::{LimitKind, Method};
 use crate::search::{Carrier, Probe, Search, Transmit};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -73,4 +74,18 @@ fn the_word_that_ends_the_contact_is_kept() {
         search.on_unreachable(probe.seq, "host unreachable from 192.0.2.254", now);
     }
     assert_eq!(search.unreachable.as_deref(), Some("host unreachable from 192.0.2.254"));
+}
+
+/// Echo is filtered, and a run that ended just now took all the errors that the far end may send: the answer is the same.
+#[test]
+fn a_run_right_after_another_says_the_same() {
+    for seed in 0..20 {
+        for (mtu, kind) in [(9198, LimitKind::Silent), (9600, LimitKind::None)] {
+            for udp_spent in [false, true] {
+                let found = run(Net { icmp_filter: 0, udp_spent, ..Net::clean(mtu) }, config(9600, seed)).path;
+                assert_eq!((found.path_mtu, found.limit.kind), (Some(mtu), kind), "{seed} {udp_spent}");
+                assert!(kind == LimitKind::None || found.method == Some(Method::Udp), "{seed} {udp_spent}");
+            }
+        }
+    }
 }
