@@ -304,11 +304,9 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
 
 fn peer_line(path: &Path, peer: &Peer<'_>, sends: u32) -> String {
     let at_least = if peer.at_least { "at least " } else { "" };
-    let differ = if peer.at_least || peer.reaches(sends) {
-        String::new()
-    } else {
-        format!("; the ends differ too, {} sends {sends}", path.from)
-    };
+    let open = peer.at_least && peer.how == PeerMtuHow::Mss;
+    let differ =
+        if open || peer.reaches(sends) { String::new() } else { format!("; the ends differ too, {} sends {sends}", path.from) };
     format!("{}'s own MTU is {at_least}{}, {}{differ}", path.to, peer.mtu, peer.source())
 }
 

@@ -249,11 +249,12 @@ pub enum Direction {
 /// The far end's own MTU as read from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PeerMtu {
-    /// Bytes. With `how: fragments` a multiple of eight plus a header, up to 7 below the truth.
+    /// Bytes. With `how: fragments` and `at_least` a multiple of eight plus a header, up to 7 below the truth.
     pub value: u32,
     /// How it was read.
     pub how: PeerMtuHow,
-    /// The true value may be larger: our own MSS or the size we asked with was the smaller one.
+    /// The true value may be larger: our own MSS or the size we asked with was the smaller one, or
+    /// nothing so large arrives.
     #[serde(default)]
     pub at_least: bool,
 }

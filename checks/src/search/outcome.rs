@@ -25,8 +25,12 @@ impl Search {
         path.unreachable.clone_from(&self.unreachable);
         path.send_error.clone_from(&self.send_error);
         path.incomplete.clone_from(&self.incomplete);
-        let from_fragments = || self.far_mtu().map(|(value, _)| PeerMtu { value, how: PeerMtuHow::Fragments, at_least: false });
-        path.peer_mtu = self.peer_mtu.or_else(from_fragments);
+        path.peer_mtu = self.peer_mtu.or_else(|| {
+            let (value, limit) = self.far_mtu()?;
+            // What is between could be asked for only where it arrives.
+            let at_least = value < limit && value > self.ladder().low;
+            Some(PeerMtu { value, how: PeerMtuHow::Fragments, at_least })
+        });
         path.policer = self.policed.then_some(Policer { per_second: 20 });
         path.rtt_us = self.rtt();
         path.rungs = self.rungs();

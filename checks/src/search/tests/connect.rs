@@ -38,3 +38,11 @@ fn fragments_tell_the_far_ends_mtu_to_the_byte() {
         }
     }
 }
+
+#[test]
+fn above_the_cut_fragments_leave_seven_bytes_open() {
+    let run = run(Net { peer: Some(9198), mss: false, ..Net::clean(8996) }, config(9600, 1));
+    assert_eq!(run.path.path_mtu, Some(8996));
+    let found = run.path.peer_mtu.map(|peer| (peer.value, peer.how, peer.at_least));
+    assert_eq!(found, Some((9196, PeerMtuHow::Fragments, true)));
+}
