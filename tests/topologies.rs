@@ -133,6 +133,7 @@ fn a_cable_that_drops_is_no_full_neighbour_table() {
         assert_eq!((report.verdict, path.path_mtu, path.limit.kind), (Outcome::Fail, Some(9198), LimitKind::Silent), "{family}");
         assert_eq!(path.method, Some(Method::Udp), "{family}");
         let carried = lab.counters("sw1").expect("the lab runs").expect("it is a box")[0].packets;
-        assert!(carried <= path.probes_sent, "{family}: {carried} packets, {} probes", path.probes_sent);
+        // And the connection that asks for the far end's MTU.
+        assert!(carried <= path.probes_sent + 10, "{family}: {carried} packets, {} probes", path.probes_sent);
     }
 }
