@@ -275,6 +275,9 @@ pub struct Search {
     bytes: u64,
     pairs: Pairs,
     hint: Option<Hint>,
+    /// How many hints did not arrive, and the smallest of them.
+    hints_failed: u32,
+    hint_failed: Option<u32>,
     too_big: Vec<TooBig>,
     slow: (u32, u32),
     slow_checked: bool,
@@ -352,6 +355,8 @@ impl Search {
             bytes: 0,
             pairs: Pairs::default(),
             hint: None,
+            hints_failed: 0,
+            hint_failed: None,
             too_big: Vec::new(),
             slow: (0, 0),
             slow_checked: false,

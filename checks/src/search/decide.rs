@@ -236,6 +236,10 @@ impl Search {
             return;
         }
         let top = self.top();
+        if self.main == Carrier::Echo && self.slow_checked && !self.policed {
+            // What was too little to tell at the time of the slow sample may be enough by now.
+            self.finds_a_policer();
+        }
         let ladder = self.ladder();
         let (low, (sent, lost)) = (ladder.low, ladder.loss());
         if self.main == Carrier::Echo && !self.slow_checked && !self.config.gateway && lost >= 2 {
@@ -287,6 +291,8 @@ impl Search {
         }
         if hint.asked >= 2 {
             self.hint = None;
+            self.hints_failed += 1;
+            self.hint_failed = Some(self.hint_failed.map_or(hint.mtu, |least| least.min(hint.mtu)));
             return false;
         }
         let (at, mut copies) = if hint.asked == 0 { (now, 1) } else { (now + ROUTER_GAP, 3) };
@@ -491,19 +497,25 @@ impl Search {
             self.settle(now);
             return;
         }
-        let (fast_sent, fast_lost) = self.ladder().loss();
-        if lost == 0 && stats::loss_went_away(fast_sent, fast_lost, sent) {
-            self.policed = true;
-            self.slow_checked = true;
-            self.echo.forget_losses();
-            self.pairs = Pairs::default();
-        } else if sent >= SLOW_SAMPLE || (lost >= 2 && sent >= 12) {
+        if self.finds_a_policer() || sent >= SLOW_SAMPLE || (lost >= 2 && sent >= 12) {
             self.slow_checked = true;
         } else {
             self.enqueue_slow(now + SLOW_GAP, 4, SLOW_GAP);
             return;
         }
         self.decide(now);
+    }
+
+    /// Whether loss is a policer's: nothing is lost at a slow pace, and too much at a fast one.
+    fn finds_a_policer(&mut self) -> bool {
+        let (sent, replied) = self.slow;
+        let (fast_sent, fast_lost) = self.ladder().loss();
+        self.policed = sent > 0 && sent == replied && stats::loss_went_away(fast_sent, fast_lost, sent);
+        if self.policed {
+            self.echo.forget_losses();
+            self.pairs = Pairs::default();
+        }
+        self.policed
     }
 
     /// The main search has its answer: confirm it, read the far end, sample the loss, finish.

@@ -125,7 +125,9 @@ impl Search {
             self.highest_answered = Some((seq, now));
         }
         let smallest = if self.config.v6 { 1280 } else { 68 };
-        let usable = mtu >= smallest && mtu < plan.size && mtu >= self.ladder().low;
+        // A size that did not arrive when it was asked for is cut elsewhere. One failure may be loss.
+        let failed = self.hints_failed >= 2 && self.hint_failed.is_some_and(|least| mtu >= least);
+        let usable = mtu >= smallest && mtu < plan.size && mtu >= self.ladder().low && !failed;
         let few = self.too_big.len() < 16;
         match self.too_big.iter_mut().find(|known| known.from == from && known.mtu == mtu) {
             Some(known) => known.quoted = known.quoted.min(plan.size),

@@ -24,6 +24,8 @@ struct Net {
     reverse: u32,
     /// A router that answers too-big above `forward`, with the MTU that it names, and the time between two answers.
     router: Option<(u32, Duration)>,
+    /// It is silent about what it could carry: the cut at `forward` is somebody else's.
+    honest: bool,
     /// Loss each way, per thousand.
     loss: u64,
     /// Probes a second and burst of a policer on the way there; `true`: counted in kilobytes.
@@ -50,6 +52,7 @@ impl Net {
             forward: mtu,
             reverse: 65_535,
             router: None,
+            honest: false,
             loss: 0,
             policer: None,
             icmp_filter: 65_535,
@@ -112,6 +115,7 @@ impl World {
         let back = now + self.net.rtt + jitter;
         if carrier != Carrier::Fragments && size > self.net.forward {
             if let Some((mtu, gap)) = self.net.router
+                && !(self.net.honest && size <= mtu)
                 && self.router_spoke.is_none_or(|last| now >= last + gap)
                 && !self.lost()
             {
@@ -650,6 +654,7 @@ proptest! {
             forward,
             reverse,
             router: router.then_some((named, Duration::from_millis(seed % 600))),
+            honest: seed.is_multiple_of(2),
             loss,
             policer,
             icmp_filter: filter,

@@ -2,7 +2,7 @@
 
 use super::{Net, config, run};
 use crate::evidence::{LimitKind, Method};
-use crate::search::{Carrier, Probe, Search, Transmit};
+use crate::search::{Carrier, Config, Probe, Search, Transmit};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -86,6 +86,20 @@ fn a_run_right_after_another_says_the_same() {
                 assert_eq!((found.path_mtu, found.limit.kind), (Some(mtu), kind), "{seed} {udp_spent}");
                 assert!(kind == LimitKind::None || found.method == Some(Method::Udp), "{seed} {udp_spent}");
             }
+        }
+    }
+}
+
+/// A router says truly that it carries 9000, and what is behind it carries less: its word is tried, and then no more.
+#[test]
+fn a_true_word_about_another_cut_is_not_tried_for_ever() {
+    for seed in 0..20 {
+        for (loss, policer) in [(0, None), (50, None), (0, Some((150, 12, false)))] {
+            let router = Some((9000, Duration::ZERO));
+            let net = Net { router, honest: true, udp: false, tcp: false, loss, policer, ..Net::clean(4004) };
+            let found = run(net, Config { on_link: false, ..config(9216, seed) }).path;
+            assert_eq!((found.path_mtu, found.limit.kind), (Some(4004), LimitKind::Silent), "{seed} {loss} {policer:?}");
+            assert!(found.incomplete.is_none() && found.probes_sent < 900, "{seed} {loss}: {}", found.probes_sent);
         }
     }
 }
