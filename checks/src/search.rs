@@ -21,6 +21,7 @@
 //! 7. A second method confirms what echo says, and the far end's own MTU is read (MSS, fragments), while the proof runs.
 
 mod ceilings;
+mod confirm;
 mod decide;
 mod events;
 mod ladder_plan;

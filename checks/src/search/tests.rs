@@ -33,6 +33,8 @@ struct Net {
     /// Echo requests and answers above this size are dropped.
     icmp_filter: u32,
     udp: bool,
+    /// Datagrams above this size are dropped.
+    udp_filter: u32,
     tcp: bool,
     /// The far end's MTU: it fragments its answers to it, and a connect tells it.
     peer: Option<u32>,
@@ -57,6 +59,7 @@ impl Net {
             policer: None,
             icmp_filter: 65_535,
             udp: true,
+            udp_filter: 65_535,
             tcp: true,
             peer: None,
             duplicates: false,
@@ -130,7 +133,7 @@ impl World {
         }
         let answer = match carrier {
             Carrier::Echo | Carrier::Fragments => size,
-            Carrier::Udp if !self.net.udp => return,
+            Carrier::Udp if !self.net.udp || size > self.net.udp_filter => return,
             Carrier::Tcp if !self.net.tcp => return,
             Carrier::Udp => {
                 let gained = u64::try_from(now.saturating_sub(self.udp_bucket.1).as_micros()).unwrap();
@@ -659,6 +662,7 @@ proptest! {
             policer,
             icmp_filter: filter,
             udp,
+            udp_filter: if seed.is_multiple_of(7) { 1420 } else { 65_535 },
             tcp,
             peer,
             duplicates,

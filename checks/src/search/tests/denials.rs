@@ -103,3 +103,16 @@ fn a_true_word_about_another_cut_is_not_tried_for_ever() {
         }
     }
 }
+
+/// Echo is filtered, and large datagrams are too: what UDP alone saw is no cut where TCP passes.
+#[test]
+fn a_filter_of_large_datagrams_is_no_cut() {
+    for seed in 0..20 {
+        let net = Net { icmp_filter: 0, udp_filter: 1420, ..Net::clean(9000) };
+        let found = run(net.clone(), config(9000, seed)).path;
+        assert_eq!((found.path_mtu, found.limit.kind, found.method), (Some(9000), LimitKind::None, Some(Method::Tcp)), "{seed}");
+        // With a cut above it TCP's silence decides nothing.
+        let found = run(net, config(9600, seed)).path;
+        assert!(found.path_mtu >= Some(1420) && found.limit.kind == LimitKind::Filtered, "{seed}: {:?}", found.limit);
+    }
+}
