@@ -18,7 +18,8 @@
 //! 5. *Proof* of a silent cut: N and N + 1 in random order, in bursts that span a round trip, until Fisher's exact test is
 //!    sure ([`stats::proves_cut`]). One answer at N + 1 reopens the search above it.
 //! 6. Loss among sizes that pass starts a *slow sample*: if the loss goes away, it was a policer, and the search goes on slowly.
-//! 7. A second method confirms what echo says, and the far end's own MTU is read (MSS, fragments), while the proof runs.
+//! 7. A second method confirms what echo says, and the far end's own MTU is read (MSS, fragments), while the proof runs. What UDP
+//!    alone says is asked for by TCP.
 
 mod ceilings;
 mod confirm;

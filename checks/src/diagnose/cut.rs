@@ -6,7 +6,7 @@ use crate::Case;
 use crate::builtin::path_mtu::{self, Ruling};
 use crate::builtin::path_reach::{self, Reason};
 use crate::catalogue::{self, Fit, Kind, Match};
-use crate::evidence::{Direction, LimitKind, Path, PeerMtuHow};
+use crate::evidence::{Direction, LimitKind, Path, PeerMtuHow, TooBig};
 use crate::facts::{self, Peer};
 use crate::report::{Confidence, CulpritKind, Finding, Outcome};
 use alloc::borrow::ToOwned;
@@ -233,8 +233,10 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
         let something = format!("omething between {from} and {to} {what}.");
         // Who answers that a packet is too big has dropped it, whatever the MTU he names.
         let liar = path.too_big.iter().find(|message| {
-            let fits = (measured..message.quoted).contains(&message.mtu);
-            !message.believed && message.quoted > measured && !fits && Some(message.from) != path.address
+            !message.believed
+                && message.quoted > measured
+                && !is_another_cut(message, measured)
+                && Some(message.from) != path.address
         });
         let (kind, name, summary, confidence) = match larger {
             _ if let Some(lie) = liar => {
@@ -279,8 +281,7 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
         }
         for lie in path.too_big.iter().filter(|message| !message.believed && Some(*message) != liar) {
             let said = format!("{} answered with an MTU of {}", lie.from, lie.mtu);
-            let fits = (measured..lie.quoted).contains(&lie.mtu);
-            details.push(if fits {
+            details.push(if is_another_cut(lie, measured) {
                 format!("{said} to what is larger than that, which is another cut")
             } else {
                 format!("{said}, which is not what passes")
@@ -300,6 +301,11 @@ fn silent<'a>(case: Case<'a>, path: &'a Path, measured: u32, confirmed: bool) ->
             remedies: remedies::for_path(&case, path, &Ruling::Silent { confirmed }, Length::Full),
         }
     })
+}
+
+/// Whether a too-big message may be true: it came for packets larger than it names, and names more than what is measured.
+fn is_another_cut(message: &TooBig, measured: u32) -> bool {
+    (measured..message.quoted).contains(&message.mtu)
 }
 
 fn peer_line(path: &Path, peer: &Peer<'_>, sends: u32) -> String {

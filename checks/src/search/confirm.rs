@@ -10,8 +10,7 @@ impl Search {
     pub(super) fn take_over_by_udp(&mut self, now: Duration) -> bool {
         let low = self.tcp.low;
         if self.udp_late > 0 && self.udp.low >= low {
-            self.main = Carrier::Udp;
-            self.pairs = Pairs::default();
+            self.go_on_by(Carrier::Udp);
             self.decide(now);
             return true;
         }
@@ -22,6 +21,21 @@ impl Search {
         self.udp_late += 1;
         self.enqueue(now + ERROR_GAP, low, Carrier::Udp, Role::Confirm);
         true
+    }
+
+    /// Another method takes over: its own answers count, and the known ceilings are tried again.
+    fn go_on_by(&mut self, carrier: Carrier) {
+        self.main = carrier;
+        self.gap_rounds = 0;
+        self.pairs = Pairs::default();
+    }
+
+    /// Wants the connect that reads the far end's MTU, once.
+    pub(super) fn ask_connect(&mut self) {
+        if self.config.methods.connect && !self.connect_asked && !self.knows_far_mtu() {
+            self.connect_asked = true;
+            self.connect_wanted = true;
+        }
     }
 
     /// What a proven silent cut still needs. `true` while something is under way.
@@ -38,10 +52,7 @@ impl Search {
         if self.config.ladder_only {
             return false;
         }
-        if self.config.methods.connect && !self.connect_asked && !self.knows_far_mtu() {
-            self.connect_asked = true;
-            self.connect_wanted = true;
-        }
+        self.ask_connect();
         if self.main == Carrier::Udp {
             return self.ask_tcp_above(low, now);
         }
@@ -90,9 +101,7 @@ impl Search {
         };
         // Echo alone is cut: either large ICMP is filtered, or large answers are lost on the way back.
         self.echo_cut = Some(low);
-        self.main = second;
-        self.gap_rounds = 0;
-        self.pairs = Pairs::default();
+        self.go_on_by(second);
         if self.config.methods.forward_icmp {
             self.ask_forward_icmp(now, low);
         }
@@ -175,8 +184,7 @@ impl Search {
     /// A cut that UDP alone saw may be a filter of large datagrams: TCP is asked above it.
     fn ask_tcp_above(&mut self, low: u32, now: Duration) -> bool {
         if self.tcp.low > low {
-            self.main = Carrier::Tcp;
-            self.pairs = Pairs::default();
+            self.go_on_by(Carrier::Tcp);
             self.decide(now);
             return true;
         }

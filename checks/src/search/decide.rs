@@ -455,10 +455,7 @@ impl Search {
                 self.enqueue(at, size, Carrier::Udp, Role::Confirm);
             }
         }
-        if self.config.methods.connect && !self.connect_asked && !self.knows_far_mtu() {
-            self.connect_asked = true;
-            self.connect_wanted = true;
-        }
+        self.ask_connect();
     }
 
     fn enqueue_slow(&mut self, mut at: Duration, count: u32, gap: Duration) {
